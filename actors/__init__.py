@@ -1,0 +1,1 @@
+"""Ray actors: simulator hosts, teacher replicas, policy inference; deadlines and supervision."""

@@ -1,0 +1,1 @@
+"""Benchmarks behind `retort bench`: each stage alone, the whole, and their peers in the same run."""

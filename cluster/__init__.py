@@ -1,0 +1,1 @@
+"""Typed config, run folders, the serial and the Ray driver, job submission."""

@@ -1,0 +1,1 @@
+"""Suites, metrics with confidence intervals, the HTML report."""

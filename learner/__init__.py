@@ -1,0 +1,1 @@
+"""Algorithms, losses, the DeepSpeed engine, checkpoints and weight publishing."""

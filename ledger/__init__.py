@@ -1,0 +1,1 @@
+"""The durable sample ledger. Knows nothing of the rest."""

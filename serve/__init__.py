@@ -1,0 +1,1 @@
+"""The Ray Serve deployment of the student (not built yet: see docs/roadmap.md)."""

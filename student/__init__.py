@@ -1,0 +1,1 @@
+"""The student: one small vision-language model, what it may see, how it decides, how it is stored."""

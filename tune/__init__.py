@@ -1,0 +1,1 @@
+"""Ablations and sweeps on Ray Tune, and the tables they end in."""

@@ -1,0 +1,1 @@
+"""What agents live in: types, skills, tasks, the embedded voxel world and adapters to other worlds."""

@@ -1,0 +1,1 @@
+"""The embedded Minecraft-like voxel world: batched, deterministic, numba."""
