@@ -1,0 +1,44 @@
+# Two targets matter: `make demo` (set-up and the main job) and `make test` (what CI runs).
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# numba's compiled code lives with the environment, not in the repository.
+export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba-cache
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help demo test lint types quick slow clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# torch is bounded in every install line: without the bound, pip takes gigabytes of CUDA.
+$(BIN)/.ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch>=2.11,<2.14"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" "torch>=2.11,<2.14"
+	touch $@
+
+demo: $(BIN)/.ready  ## set up, then distil the teacher team into the student and write the report
+	$(BIN)/python retort.py doctor
+	$(BIN)/python retort.py train configs/demo.yaml
+
+test: lint types quick slow  ## lint, type-check and run all tests
+
+lint: $(BIN)/.ready  ## ruff and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(BIN)/.ready  ## mypy, strict on our packages
+	$(BIN)/mypy
+
+quick: $(BIN)/.ready  ## the quick tests, on two processes
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+slow: $(BIN)/.ready  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs
+	$(BIN)/python -m pytest -m slow
+
+clean:  ## forget the environment and the caches (runs/ is yours: it stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,94 @@
+"""The run folder: everything that one run writes, and nothing outside of it.
+
+Layout: `config.yaml`, `metrics.jsonl`, `tensorboard/`, `ledger/`, `checkpoints/` (recovery, ours to
+read), `export/` (`from_pretrained` folders, for others to read), `evaluation.json`, `report.html`.
+
+Invariant: a small file is either whole or absent (written beside, then renamed).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside one run's folder."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> RunFolder:
+        """A fresh folder `root/name-YYYYmmdd-HHMMSS[-n]`.
+
+        Raises ValueError, with a sentence, where the folder cannot be written.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        for attempt in range(100):
+            suffix = f"-{attempt}" if attempt else ""
+            path = root / f"{name}-{stamp}{suffix}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise ValueError(
+                    f"the run folder {path} cannot be made ({error.strerror}): choose another place "
+                    "with runs_dir=FOLDER"
+                ) from error
+            return cls(path)
+        raise ValueError(f"{root} already holds 100 runs named {name}-{stamp}: choose another name=")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run. Raises ValueError where `path` holds no `config.yaml`."""
+        if not (path / "config.yaml").is_file():
+            raise ValueError(
+                f"{path} is no run folder: it holds no config.yaml (a run folder is what `train` prints)"
+            )
+        return cls(path)
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def evaluation_file(self) -> Path:
+        return self.path / "evaluation.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.path / "report.html"
+
+    def export(self, name: str) -> Path:
+        """The `from_pretrained` folder of one model of this run ("student", "reference")."""
+        return self.path / "export" / name
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to `path` so that a reader sees all of it or none."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with beside.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(path)

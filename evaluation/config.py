@@ -1,0 +1,34 @@
+"""What an evaluation plays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+POLICIES = ("teacher", "expert", "base", "reference", "student", "blank", "random")
+"""`expert` is the rule-based one, `reference` the student cloned from it ("w/o KD"), `base` the model
+before any demonstration, `blank` the student with its frames blanked."""
+
+
+@dataclass
+class EvaluationConfig:
+    """`episodes` per suite, all on `split`; `suites` empty means the run's training suites.
+    `traced` episodes per suite are kept with their frames for the report."""
+
+    episodes: int = 200
+    split: str = "test"
+    suites: tuple[str, ...] = ()
+    policies: tuple[str, ...] = POLICIES
+    difficulty: int = 2
+    batch: int = 50
+    traced: int = 4
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.policies if name not in POLICIES]
+        if unknown:
+            raise ValueError(
+                f"evaluation.policies has {', '.join(unknown)}; the policies are {', '.join(POLICIES)}"
+            )
+        if self.split not in ("validation", "test"):
+            raise ValueError("evaluation.split is validation or test: what was trained on measures nothing")
+        if self.episodes < 1 or self.batch < 1:
+            raise ValueError("evaluation.episodes and evaluation.batch are at least 1")

@@ -1,0 +1,143 @@
+"""The one entry point: `python retort.py COMMAND`.
+
+Invariant: every heavy package is imported inside the command that needs it, so `--help` answers within
+a second; and an error that a user can act on ends in one sentence on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Retort distils an expensive team of agents into one small vision-language model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="key=value overrides, such as seed=1 cluster.mode=serial")
+]
+Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on stdout.")]
+
+
+@app.command()
+def train(
+    preset: Annotated[Path, typer.Argument(help="A preset of configs/, such as configs/demo.yaml.")],
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the resolved config and stop.")] = False,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
+) -> None:
+    """Distil: demonstrations, reference policy, rounds of relabelled states, evaluation, report."""
+    from cluster.config import dump_config, load_config
+    from cluster.run import RunFolder
+
+    if resume is not None:
+        preset = RunFolder.open(resume).config_file
+    config = load_config(preset, overrides or [])
+    if dry_run:
+        typer.echo(dump_config(config), nl=False)
+        return
+    from cluster.train import run_training
+
+    run_training(config, resume)
+
+
+@app.command()
+def eval(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Play every policy of a run on held-out episodes; write the table and the report."""
+    from cluster.evaluate import evaluate_run
+
+    evaluate_run(run, overrides or [], as_json)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Write report.html of a run again, from what the run has recorded."""
+    from cluster.run import RunFolder
+    from evaluation.report import write_report
+
+    typer.echo(write_report(RunFolder.open(run).path))
+
+
+@app.command()
+def pretrain(
+    world: Annotated[str, typer.Argument(help="voxel or babyai.")],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the base model; default: a fresh run folder.")
+    ] = None,
+) -> None:
+    """Train the base model: grounding on frames with the simulator's free labels, no demonstrations."""
+    from cluster.pretrain import run_pretrain
+
+    run_pretrain(world, overrides or [], out)
+
+
+@app.command()
+def bench(
+    stage: Annotated[str, typer.Argument(help="world, decide, learner or pipeline.")],
+    as_json: Json = False,
+) -> None:
+    """Measure a stage beside a peer in the same run."""
+    from bench.run import run_bench
+
+    run_bench(stage, as_json)
+
+
+@app.command()
+def play(
+    suite: Annotated[
+        str, typer.Argument(help="Such as voxel/goal_name or babyai/GoToObj.")
+    ] = "voxel/goal_name",
+    index: Annotated[int, typer.Option(help="Which episode of the train split.")] = 0,
+    difficulty: Annotated[int, typer.Option(help="1 is easiest.")] = 2,
+    frames: Annotated[Path | None, typer.Option(help="Save each frame as a PNG in this folder.")] = None,
+    commands: Annotated[
+        str | None, typer.Option(help="Actions split by ';', in place of the keyboard.")
+    ] = None,
+) -> None:
+    """Walk a world by hand, in the terminal or as saved frames."""
+    from evaluation.play import play_episode
+
+    play_episode(suite, index, difficulty, frames, commands.split(";") if commands is not None else None)
+
+
+@app.command()
+def doctor(
+    runs_dir: Annotated[Path, typer.Option(help="Where runs would be written.")] = Path("runs"),
+) -> None:
+    """Check this machine and say what to do."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from cluster.doctor import examine
+
+    table = Table("what", "found", "verdict", "advice")
+    findings = examine(runs_dir)
+    for finding in findings:
+        table.add_row(finding.what, finding.value, finding.verdict, finding.advice)
+    Console().print(table)
+    if any(finding.verdict == "fail" for finding in findings):
+        raise typer.Exit(2)
+
+
+def main() -> None:
+    """Run the command line; user errors become one sentence and exit status 2."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.echo(f"retort: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
