@@ -1,0 +1,118 @@
+"""What an evaluation leaves behind: scores and traces, as JSON that a report or another program reads.
+
+These models cross a process border (files), so they are pydantic and say what they hold.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+from PIL import Image
+from pydantic import BaseModel
+
+from evaluation.statistics import bootstrap_mean, wilson
+from worlds.types import Frame
+
+
+class Score(BaseModel):
+    """One policy on one suite. Rates and the family's metric are in 0..1 with 95 % intervals."""
+
+    suite: str
+    policy: str
+    episodes: int
+    successes: int
+    success: float
+    success_low: float
+    success_high: float
+    metric: float
+    metric_low: float
+    metric_high: float
+    iterations: float
+    seconds_per_decision: float
+    model_calls_per_episode: float
+    failed_episodes: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        suite: str,
+        policy: str,
+        successes: Sequence[bool],
+        metrics: Sequence[float],
+        iterations: Sequence[int],
+        seconds: float,
+        model_calls: int,
+        failed_episodes: int = 0,
+    ) -> Score:
+        """Sum episodes up; `seconds` is the wall time that the policy itself took over all of them."""
+        count = len(successes)
+        low, high = wilson(sum(successes), count)
+        metric_low, metric_high = bootstrap_mean(metrics)
+        decisions = max(1, sum(iterations))
+        return cls(
+            suite=suite,
+            policy=policy,
+            episodes=count,
+            successes=sum(successes),
+            success=sum(successes) / max(1, count),
+            success_low=low,
+            success_high=high,
+            metric=sum(metrics) / max(1, count),
+            metric_low=metric_low,
+            metric_high=metric_high,
+            iterations=sum(iterations) / max(1, count),
+            seconds_per_decision=seconds / decisions,
+            model_calls_per_episode=model_calls / max(1, count),
+            failed_episodes=failed_episodes,
+        )
+
+
+class TraceStep(BaseModel):
+    """One decision: what was seen, done and advised. `alternatives` are (action, probability)."""
+
+    frame: str
+    note: str
+    action: str
+    outcome: str
+    alternatives: list[tuple[str, float]]
+    teacher_note: str
+    teacher_action: str
+    teacher_equal: list[str]
+    sounds: list[str]
+    heading_deg: float
+    map_xy: tuple[float, float]
+
+
+class Trace(BaseModel):
+    """One recorded episode. Images are PNG data URIs; `map_xy` are pixels of `top_down`."""
+
+    suite: str
+    policy: str
+    index: int
+    goal: str
+    goal_image: str
+    success: bool
+    metric: float
+    top_down: str
+    steps: list[TraceStep]
+
+
+class Evaluation(BaseModel):
+    """All scores and traces of one evaluation, and what it was run on."""
+
+    run: str
+    date: str
+    machine: str
+    split: str
+    version: int
+    scores: list[Score]
+    traces: list[Trace]
+
+
+def data_uri(frame: Frame) -> str:
+    """The frame (H, W, 3) as a PNG data URI, so that a page needs no file beside it."""
+    stream = io.BytesIO()
+    Image.fromarray(frame).save(stream, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -1,0 +1,182 @@
+"""The report: one HTML file that needs nothing beside it.
+
+Invariant: the page shows what the run recorded and no more; a run without an evaluation yet, or killed
+half-way, still gives a page of what is there.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from evaluation.records import Evaluation, Score
+from evaluation.statistics import wilson
+
+TEMPLATE = Path(__file__).with_name("report.html")
+ORDER = ("teacher", "expert", "student", "reference", "base", "blank", "random")
+
+
+def write_report(run: Path) -> Path:
+    """Write `run/report.html` from `evaluation.json`, `metrics.jsonl` and `config.yaml`; return its path."""
+    evaluation_file = run / "evaluation.json"
+    evaluation = (
+        Evaluation.model_validate_json(evaluation_file.read_text("utf-8"))
+        if evaluation_file.is_file()
+        else None
+    )
+    records = list(_records(run / "metrics.jsonl"))
+    config = (run / "config.yaml").read_text("utf-8") if (run / "config.yaml").is_file() else ""
+    traces = [trace.model_dump() for trace in evaluation.traces] if evaluation else []
+    subtitle = (
+        f"{evaluation.date}, {evaluation.machine}; {evaluation.split} split, "
+        f"student version {evaluation.version}"
+        if evaluation
+        else "no evaluation yet: run `retort eval` on this folder"
+    )
+    page = Template(TEMPLATE.read_text("utf-8")).substitute(
+        title=html.escape(run.name),
+        subtitle=html.escape(subtitle),
+        tables=_tables(evaluation.scores if evaluation else []),
+        plots="".join(f'<div class="card">{plot}</div>' for plot in _plots(records)),
+        timing=_timing(records),
+        config=html.escape(config),
+        # "</" would end the script element that carries the JSON
+        traces=json.dumps(traces).replace("</", "<\\/"),
+    )
+    target = run / "report.html"
+    beside = target.with_suffix(".tmp")
+    beside.write_text(page, "utf-8")
+    beside.replace(target)
+    return target
+
+
+def _records(file: Path) -> Iterator[dict[str, Any]]:
+    if file.is_file():
+        for line in file.read_text("utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def _tables(scores: Sequence[Score]) -> str:
+    if not scores:
+        return '<p class="card soft">Nothing was evaluated yet.</p>'
+    parts = []
+    for suite in dict.fromkeys(score.suite for score in scores):
+        rows = sorted((s for s in scores if s.suite == suite), key=lambda s: ORDER.index(s.policy))
+        teacher = next((s.success for s in rows if s.policy == "teacher"), 0.0)
+        body = "".join(_row(score, teacher) for score in rows)
+        parts.append(
+            f'<div class="card"><h3>{html.escape(suite)}</h3><table><tr><th>policy</th><th>success</th>'
+            "<th>95 % interval</th><th></th><th>of teacher</th><th>metric</th><th>decisions</th>"
+            f"<th>decisions/s</th><th>model calls/episode</th><th>n</th></tr>{body}</table></div>"
+        )
+    return "".join(parts)
+
+
+def _row(score: Score, teacher: float) -> str:
+    low, high = score.success_low, score.success_high
+    bar = (
+        f'<span class="bar"><i style="width:{100 * score.success:.1f}%"></i>'
+        f'<b style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></b></span>'
+    )
+    of_teacher = f"{100 * score.success / teacher:.0f} %" if teacher else ""
+    speed = f"{1 / score.seconds_per_decision:,.0f}" if score.seconds_per_decision > 0 else ""
+    cells = (
+        score.policy,
+        f"{100 * score.success:.1f} %",
+        f"{100 * low:.1f} to {100 * high:.1f}",
+        bar,
+        of_teacher,
+        f"{score.metric:.3f}",
+        f"{score.iterations:.1f}",
+        speed,
+        f"{score.model_calls_per_episode:.1f}",
+        f"{score.episodes}" + (f" (+{score.failed_episodes} failed)" if score.failed_episodes else ""),
+    )
+    mark = ' class="student"' if score.policy == "student" else ""
+    return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _plots(records: Sequence[dict[str, Any]]) -> list[str]:
+    rollouts = [r for r in records if r["kind"] == "rollout"]
+    learning = [r for r in records if r["kind"] == "learn"]
+    plots = []
+    by_student = [r for r in rollouts if r.get("reached_by") == "student" and r.get("episodes")]
+    if by_student:
+        plots.append(_success_plot(by_student))
+    for title, names in (
+        ("loss", ("loss", "nll", "dpo", "obs")),
+        ("log-probability of the chosen reply", ("logprob_chosen", "logprob_rejected")),
+        ("agreement with the teacher, mass on legal actions", ("agreement", "legal_mass")),
+    ):
+        source = rollouts if names[0] == "agreement" else learning
+        lines = {name: [(r["step"], r[name]) for r in source if name in r] for name in names}
+        lines = {name: points for name, points in lines.items() if points}
+        if lines:
+            plots.append(_line_plot(title, lines, "version" if source is rollouts else "optimizer step"))
+    return plots
+
+
+def _success_plot(records: Sequence[dict[str, Any]]) -> str:
+    def draw(axes: Any) -> None:
+        steps = [r["step"] for r in records]
+        rates = [r["successes"] / r["episodes"] for r in records]
+        bounds = [wilson(r["successes"], r["episodes"]) for r in records]
+        axes.fill_between(steps, [low for low, _ in bounds], [high for _, high in bounds], alpha=0.2)
+        axes.plot(steps, rates, marker="o")
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("version that acted")
+        axes.set_title("success on fresh training worlds")
+
+    return _svg(draw)
+
+
+def _line_plot(title: str, lines: dict[str, list[tuple[float, float]]], xlabel: str) -> str:
+    def draw(axes: Any) -> None:
+        for name, points in lines.items():
+            axes.plot([x for x, _ in points], [y for _, y in points], label=name, linewidth=1.4)
+        axes.set_xlabel(xlabel)
+        axes.set_title(title)
+        axes.legend(frameon=False)
+
+    return _svg(draw)
+
+
+def _svg(draw: Any) -> str:
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6, 3.0), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    draw(axes)
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg")
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _timing(records: Sequence[dict[str, Any]]) -> str:
+    rows = [r for r in records if r["kind"] == "time"]
+    if not rows:
+        return '<p class="card soft">No timing was recorded.</p>'
+    names = sorted({name for row in rows for name in row if name.startswith("s_")})
+    head = "".join(f"<th>{name[2:].replace('_', ' ')}</th>" for name in names)
+    body = "".join(
+        f"<tr><td>{row['step']} ({html.escape(str(row.get('phase', '')))})</td>"
+        + "".join(f"<td>{row.get(name, 0.0):.1f}</td>" for name in names)
+        + f"<td>{html.escape(str(row.get('bottleneck', '')))}</td></tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="card"><table><tr><th>version</th>{head}<th>bottleneck</th></tr>{body}</table>'
+        '<p class="soft">Seconds per version: producing, learning, and what each waited for.</p></div>'
+    )
