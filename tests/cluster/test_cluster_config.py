@@ -1,0 +1,75 @@
+"""The config: what cannot run is refused with a sentence, what can run survives a round trip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.config import RunConfig, dump_config, load_config
+
+PRESETS = sorted(Path("configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("override", "names"),
+    [
+        ("foo=1", "foo"),
+        ("learner.beta=-1", "learner.beta"),
+        ("learner.beta=much", "learner.beta"),
+        ("seed", "key=value"),
+        ("cluster.mode=cloud", "cluster.mode"),
+        ("cluster.hosts=0", "cluster.hosts"),
+        ("distil.reached_by=nobody", "distil.reached_by"),
+        ("distil.mix_start=2", "distil.mix_start"),
+        ("evaluation.policies=[student,psychic]", "evaluation.policies"),
+        ("evaluation.split=train", "evaluation.split"),
+        ("teacher.map=crystal-ball", "teacher.map"),
+        ("suites=[]", "suites"),
+    ],
+)
+def test_a_bad_override_is_refused_by_the_name_of_its_key(override: str, names: str) -> None:
+    with pytest.raises(ValueError, match=names.replace(".", r"\.")):
+        load_config(None, [override])
+
+
+def test_serial_mode_refuses_staleness_and_many_learners() -> None:
+    with pytest.raises(ValueError, match=r"distil\.staleness=0"):
+        load_config(None, ["cluster.mode=serial", "distil.staleness=1"])
+    with pytest.raises(ValueError, match=r"cluster\.learners=1"):
+        load_config(None, ["cluster.mode=serial", "cluster.learners=2"])
+
+
+def test_a_missing_or_broken_preset_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no config file"):
+        load_config(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1, 2")
+    with pytest.raises(ValueError, match="not readable as YAML"):
+        load_config(broken)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_loads_and_survives_a_round_trip(preset: Path, tmp_path: Path) -> None:
+    config = load_config(preset, ["seed=7"])
+    written = tmp_path / "config.yaml"
+    written.write_text(dump_config(config))
+    assert load_config(written) == config
+    assert config.seed == 7
+
+
+def test_defaults_survive_a_round_trip(tmp_path: Path) -> None:
+    written = tmp_path / "config.yaml"
+    written.write_text(dump_config(RunConfig()))
+    assert load_config(written) == RunConfig()
+
+
+def test_the_config_imports_neither_torch_nor_ray() -> None:
+    heavy = "{'torch', 'ray', 'transformers', 'deepspeed'}"
+    code = f"import sys, cluster.config; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
