@@ -1,0 +1,70 @@
+"""What the student may see, as text: the only way from an `Observation` to a `Prompt`.
+
+Invariant: the prompt is a function of its arguments, and of an observation it uses nothing that a player
+could not perceive. The frame comes first and the goal last, so that views of one frame share a prefix, and
+the goal's words stand right before the reply, as they do in grounding.
+"""
+
+from __future__ import annotations
+
+from student.types import Prompt
+from worlds.types import Observation, Sound, Status, Turn
+
+IMAGE = "<image>"
+HISTORY = 8
+CELL_BLOCKS = 4.0
+"""Own position is told in cells of this many blocks."""
+COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
+BEARINGS = ("ahead", "ahead right", "right", "behind right", "behind", "behind left", "left", "ahead left")
+LOUDNESS = ((0.5, "loud"), (0.2, "soft"), (0.0, "faint"))
+ITEMS_TOLD = 6
+
+
+def octant(angle_deg: float) -> int:
+    """The nearest of 8 directions, clockwise from 0 degrees."""
+    return int(((angle_deg % 360.0) + 22.5) // 45.0) % 8
+
+
+def sound_text(sound: Sound) -> str:
+    """ "hear cow ahead left soft"."""
+    loudness = next(word for bound, word in LOUDNESS if sound.loudness >= bound)
+    return f"hear {sound.name} {BEARINGS[octant(sound.bearing_deg)]} {loudness}"
+
+
+def turn_text(turn: Turn, memory_notes: bool = True) -> str:
+    """One past decision; an outcome of "ok" goes without saying, and so does a note's first word "see"."""
+    note = turn.note.removeprefix("see ") if memory_notes else ""
+    outcome = "" if turn.outcome == "ok" else turn.outcome
+    return " ".join(part for part in (note, turn.action, outcome) if part)
+
+
+def status_text(status: Status) -> str:
+    """Compass, coarse position, what is carried, and the world's own remarks."""
+    parts = [COMPASS[octant(status.heading_deg)]]
+    if any(status.position):
+        parts.append("at " + " ".join(str(int(status.position[axis] // CELL_BLOCKS)) for axis in (0, 2)))
+    carried = sorted(status.inventory.items(), key=lambda item: (-item[1], item[0]))[:ITEMS_TOLD]
+    if carried:
+        parts.append("carrying " + " ".join(f"{count} {name}" for name, count in carried))
+    if status.words:
+        parts.append(status.words)
+    return " ".join(parts)
+
+
+def build_prompt(
+    observation: Observation, role: str = "actor", order: str = "", memory_notes: bool = True
+) -> Prompt:
+    """The prompt of `role` ("manager", "conductor" or "actor"); `order` is the upstream role's text. One
+    `<image>` stands for the frame, a second one, within the goal, for the goal image."""
+    goal = observation.goal
+    lines = [turn_text(turn, memory_notes) for turn in observation.history[-HISTORY:]]
+    lines += [status_text(observation.status), *(sound_text(sound) for sound in observation.sounds)]
+    lines += [f"order {order}"] if order else []
+    lines += [goal_text(goal.text, goal.image is not None)]
+    images = (observation.frame,) if goal.image is None else (observation.frame, goal.image)
+    return Prompt(f"{IMAGE} {role} ; " + " ; ".join(lines), images, observation.notes, observation.actions)
+
+
+def goal_text(text: str, pictured: bool) -> str:
+    """The last part of a prompt."""
+    return f"goal {IMAGE} {text} :" if pictured else f"goal {text} :"
