@@ -1,0 +1,35 @@
+"""What the scripted team may know and how it breaks ties.
+
+Invariant: two configs with equal fields give teachers with equal labels, and `version` names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+MapSetting = Literal["none", "accumulated", "mirror"]
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """`map` is the dynamic-map expert's switch (STEVE-2's extra expert for navigation): "none" plans over
+    what the describer sees now, "accumulated" over the columns that any body has had in view and the
+    targets of the last turns, "mirror" over the true world.
+
+    `tie_decisions`: actions whose expected decisions left differ by at most this much are equally good.
+    """
+
+    map: MapSetting = "accumulated"
+    tie_decisions: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.map not in get_args(MapSetting):
+            raise ValueError(f"teacher.map is {self.map!r}; choose one of {', '.join(get_args(MapSetting))}")
+        if not 0.0 <= self.tie_decisions < 1.0:
+            raise ValueError(f"teacher.tie_decisions is {self.tie_decisions}; choose a number in [0, 1)")
+
+    @property
+    def version(self) -> str:
+        """Enters every sample's identity; raise the number when labels change."""
+        return f"voxel-team-1-{self.map}-{self.tie_decisions:g}"

@@ -1,0 +1,87 @@
+"""Where to look and walk while the target is not known.
+
+Invariant: the choice is a function of what the body itself can read off its screen and its last turns:
+position, heading, the turns since its last step, the ground it has seen. There is no counter, so a
+student that sees the same can imitate it.
+
+The body first looks all around, then patrols the world counter-clockwise from corner to corner of a
+square ring, looking outward at each corner. Seen from the four corners every column is within about a
+quarter of the world's width, and a counter-clockwise corner is a left turn, so looking right and then
+around ends in the new direction: a corner costs two decisions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachers.planners.surface import SHUT, Surface
+from teachers.roles import Choice
+from teachers.voxel_situation import VIEW_DEG, VoxelSituation, turned
+
+RING = 0.25
+"""Distance of the ring's corners from the world's edge, as a fraction of its width."""
+NEAR = 5.0
+"""Blocks from a corner at which it counts as reached."""
+LOOKS = {90.0: "turn right 90", -90.0: "turn left 90", 180.0: "turn around"}
+"""Turn (degrees clockwise) -> skill, in order of preference."""
+SEARCH_DECISIONS = 8.0
+"""Decisions that a search is taken to last, for the values alone."""
+
+
+def corners(size_x: int, size_z: int) -> NDArray[np.float64]:
+    """(4, 2) x, z in counter-clockwise order as seen on a map with north up."""
+    west, east = size_x * RING, size_x * (1 - RING)
+    north, south = size_z * RING, size_z * (1 - RING)
+    return np.array([[west, north], [west, south], [east, south], [east, north]])
+
+
+def next_corner(x: float, z: float, size_x: int, size_z: int) -> int:
+    """Index of the corner to walk to: the nearest one ahead, counter-clockwise, that is not reached."""
+    ring = corners(size_x, size_z)
+    away = np.hypot(*(ring - (x, z)).T)
+    if away.min() <= NEAR:
+        return (int(away.argmin()) + 1) % 4
+    own = math.atan2(z - size_z / 2, x - size_x / 2)
+    ahead = [(own - math.atan2(cz - size_z / 2, cx - size_x / 2)) % (2 * math.pi) for cx, cz in ring]
+    return int(np.argmin(ahead))
+
+
+def unseen(looked_deg: tuple[float, ...], heading_deg: float) -> list[float]:
+    """Those of the turns right, left and around whose view is not mostly among the headings looked at."""
+    return [
+        turn
+        for turn in LOOKS
+        if all(abs(turned(look, heading_deg + turn)) > VIEW_DEG / 2 for look in looked_deg)
+    ]
+
+
+def explore(situation: VoxelSituation) -> Choice:
+    """Look around at the start, look outward at a corner, else walk to the next corner."""
+    x, z, yaw = situation.pose
+    size_x, size_z = situation.ground.level.shape
+    views = situation.views
+    at_start = len(views) == len(situation.observation.history) + 1
+    before = situation.observation.history[-len(views) - 3 : -len(views)]
+    left_corner = any(turn.action == LOOKS[180.0] for turn in before)
+    at_corner = not left_corner and np.hypot(*(corners(size_x, size_z) - (x, z)).T).min() <= NEAR
+    missing: list[float] = []
+    if at_start:
+        missing = unseen(views, yaw)
+    elif at_corner:  # where it came from lies behind the oldest view
+        missing = unseen((*views, views[-1] + 180.0), yaw)
+    if missing:
+        return situation.prefer(LOOKS[missing[0]], -SEARCH_DECISIONS)
+    corner = corners(size_x, size_z)[next_corner(x, z, size_x, size_z)]
+    goal = _open_near(situation.ground, corner)
+    values = situation.cost_to(goal, NEAR - 1.0).values(*situation.pose)
+    return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, goal[0])
+
+
+def _open_near(ground: Surface, point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(1, 2) centre of the open column nearest to `point`."""
+    open_x, open_z = np.nonzero(ground.kind != SHUT)
+    centres = np.stack([open_x, open_z], 1) + 0.5
+    return centres[[int(np.argmin(np.hypot(*(centres - point).T)))]]

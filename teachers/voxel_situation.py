@@ -1,0 +1,191 @@
+"""One state of the voxel world as the team may know it under its map setting.
+
+Invariant: nothing outside (observation, mirror) enters, and under "none" and "accumulated" no position of
+a target that was neither in view at one of the last decisions nor is heard now.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachers.config import TeacherConfig
+from teachers.planners.pose_grid import TURNS, WALKS, CostToGo
+from teachers.planners.surface import Surface, surface
+from teachers.roles import Choice
+from worlds.types import Mirror, Observation
+from worlds.voxel.mirror import note_for
+
+VIEW_DEG = 90.0
+FACING_DEG = 22.5
+"""Half the step of the headings: a target less far off needs no turn."""
+FUTILE = 3.0
+STUCK = "stuck"
+"""The outcome of a walk that did not get anywhere."""
+Points = NDArray[np.float64]
+
+
+def turned(a_deg: float, b_deg: float) -> float:
+    """The turn from heading a to heading b, in [-180, 180)."""
+    return (b_deg - a_deg + 180.0) % 360.0 - 180.0
+
+
+@dataclass(frozen=True)
+class VoxelSituation:
+    """`observation` and the mirror's `facts`, read under `config`."""
+
+    observation: Observation
+    facts: dict[str, Any]
+    config: TeacherConfig
+
+    @classmethod
+    def read(cls, observation: Observation, mirror: Mirror, config: TeacherConfig) -> VoxelSituation:
+        """Raises ValueError for another world's mirror."""
+        if mirror.world != "voxel":
+            raise ValueError(f"the voxel team got a mirror of {mirror.world!r}; use make_teacher(suite)")
+        return cls(observation, dict(mirror.facts), config)
+
+    @property
+    def family(self) -> str:
+        """The suite without the world, e.g. "goal_name"."""
+        return str(self.facts["suite"]).partition("/")[2]
+
+    @cached_property
+    def pose(self) -> tuple[float, float, float]:
+        """(x, z, yaw_deg) of the own body, squared up to one of the 8 headings as the moving skills do."""
+        x, _, z, yaw, _ = self.facts["pose"]
+        return float(x), float(z), round(float(yaw) / 45.0) % 8 * 45.0
+
+    @cached_property
+    def body(self) -> int:
+        """Index of the own body among all bodies."""
+        own = tuple(self.facts["pose"])
+        return next(i for i, pose in enumerate(self.facts["bodies"]) if tuple(pose) == own)
+
+    @cached_property
+    def note(self) -> str:
+        """The describer: what is truly in the frame about the target (the nearest instance)."""
+        return self.note_about(self.facts["target"])
+
+    def note_about(self, name: str) -> str:
+        """The note about the nearest visible thing called `name`."""
+        seen = [thing for thing in self.facts["visible"] if thing["name"] == name]
+        if not seen:
+            return "see none"
+        nearest = min(seen, key=lambda thing: (thing["distance"], thing["column"]))
+        return note_for(nearest["column"], nearest["distance"])
+
+    @cached_property
+    def heard(self) -> float | None:
+        """Bearing (degrees clockwise from the heading) of the goal's sound, None where it is not heard."""
+        wanted = self.observation.goal.sound
+        found = [sound for sound in self.observation.sounds if sound.name == wanted]
+        return max(found, key=lambda sound: sound.loudness).bearing_deg if found else None
+
+    @cached_property
+    def targets(self) -> Points:
+        """(n, 2) x, z of the target's instances that the team may act on."""
+        if self.config.map == "mirror":
+            known = [self.facts["targets"]]
+        elif self.config.map == "accumulated":
+            known = [self.facts["recent_targets"]]
+        else:
+            name = self.facts["target"]
+            known = [[thing["position"] for thing in self.facts["visible"] if thing["name"] == name]]
+        if self.heard is not None:
+            known.append([self._heard_target(self.heard)])
+        points = [np.asarray(part, np.float64).reshape(-1, 3)[:, ::2] for part in known]
+        return np.concatenate(points)
+
+    def _heard_target(self, bearing_deg: float) -> Any:
+        """The true instance nearest to the direction the sound comes from."""
+        x, z, yaw = self.pose
+        instances = self.facts["targets"]
+        off = [abs(turned(yaw + bearing_deg, _bearing(x, z, p[0], p[2]))) for p in instances]
+        return instances[int(np.argmin(off))]
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """(X, Z) columns whose blocks the team may plan over."""
+        size_x, _, size_z = (self.facts["size"][i] for i in (0, 2, 1))
+        if self.config.map == "mirror":
+            return np.ones((size_x, size_z), np.bool_)
+        if self.config.map == "accumulated":
+            return np.asarray(self.facts["known"], np.bool_)
+        x, z, yaw = self.pose
+        dx = np.arange(size_x)[:, None] + 0.5 - x
+        dz = np.arange(size_z)[None, :] + 0.5 - z
+        ahead = np.cos(np.arctan2(dx, -dz) - math.radians(yaw)) >= math.cos(math.radians(VIEW_DEG / 2))
+        return np.asarray(self.facts["known"], np.bool_) & (ahead | (np.hypot(dx, dz) < 2.0))
+
+    @cached_property
+    def ground(self) -> Surface:
+        """The walkable surface of the known columns."""
+        return surface(self.facts["blocks"], self.known)
+
+    def bearing_to(self, x: float, z: float) -> float:
+        """Degrees clockwise from the own heading."""
+        own_x, own_z, yaw = self.pose
+        return turned(yaw, _bearing(own_x, own_z, x, z))
+
+    def cost_to(self, targets: Points, reach: float) -> CostToGo:
+        """Decisions to come within `reach` of any of `targets`."""
+        return CostToGo(self.ground, targets, reach)
+
+    @cached_property
+    def views(self) -> tuple[float, ...]:
+        """Headings (degrees) looked at since the last step away, the present one first: read back from the
+        visible history."""
+        return self._spot[0]
+
+    @cached_property
+    def shut(self) -> frozenset[float]:
+        """Headings in which a walk from this very spot got stuck."""
+        return self._spot[1]
+
+    @cached_property
+    def _spot(self) -> tuple[tuple[float, ...], frozenset[float]]:
+        headings, shut = [self.pose[2]], set()
+        for turn in reversed(self.observation.history):
+            if turn.action in TURNS:
+                headings.append((headings[-1] - 45.0 * TURNS[turn.action]) % 360.0)
+            elif turn.outcome == STUCK:
+                shut.add(headings[-1])
+            elif turn.action in WALKS:
+                break
+        return tuple(headings), frozenset(shut)
+
+    def prefer(self, action: str, value: float) -> Choice:
+        """One action, and every other one a decision worse."""
+        return Choice(action, (action,), {a: value - (a != action) for a in self.observation.actions})
+
+    def choose(self, values: Mapping[str, float], toward: NDArray[np.float64]) -> Choice:
+        """The best of `values`; among the equally good ones the plainest: face the point `toward` (x, z)
+        first, then take the longest walk. A student can tell that from the frame."""
+        legal = {a: v - self._futile(a) for a, v in values.items() if a in self.observation.actions}
+        best = max(legal.values())
+        good = [a for a in legal if legal[a] >= best - self.config.tie_decisions]
+        bearing = self.bearing_to(float(toward[0]), float(toward[1]))
+
+        def plainness(action: str) -> tuple[float, float]:
+            off = abs(turned(45.0 * TURNS.get(action, 0), bearing))
+            return (round(max(off, FACING_DEG), 6), -WALKS.get(action, 0))
+
+        return Choice(min(good, key=plainness), tuple(sorted(good)), legal)
+
+    def _futile(self, action: str) -> float:
+        """Decisions lost by an action that the last turns have shown to lead nowhere: walking on where a
+        walk got stuck, or turning there."""
+        heading = (self.pose[2] + 45.0 * TURNS.get(action, 0)) % 360.0
+        return FUTILE if heading in self.shut else 0.0
+
+
+def _bearing(x0: float, z0: float, x1: float, z1: float) -> float:
+    """Compass degrees of (x1, z1) seen from (x0, z0)."""
+    return math.degrees(math.atan2(x1 - x0, -(z1 - z0)))
