@@ -1,0 +1,1 @@
+"""BabyAI: the levels of minigrid, seen as pixels, a world that this project did not write."""
