@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from teachers.types import Label, Role
-from worlds.types import Mirror, Observation
 
 S_contra = TypeVar("S_contra", contravariant=True)
 
@@ -106,14 +105,6 @@ class Situation(Protocol):
 
 
 Sit = TypeVar("Sit", bound=Situation)
-
-
-class SituationReader(Protocol[Sit]):
-    """Builds the situation of one state."""
-
-    def __call__(self, observation: Observation, mirror: Mirror) -> Sit:
-        """Read one state."""
-        ...
 
 
 def team_label(

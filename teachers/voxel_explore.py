@@ -77,11 +77,14 @@ def explore(situation: VoxelSituation) -> Choice:
     corner = corners(size_x, size_z)[next_corner(x, z, size_x, size_z)]
     goal = _open_near(situation.ground, corner)
     values = situation.cost_to(goal, NEAR - 1.0).values(*situation.pose)
-    return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, goal[0])
+    return situation.choose(
+        {a: v - SEARCH_DECISIONS for a, v in values.items()}, (float(goal[0, 0]), float(goal[0, 1]))
+    )
 
 
 def _open_near(ground: Surface, point: NDArray[np.float64]) -> NDArray[np.float64]:
     """(1, 2) centre of the open column nearest to `point`."""
     open_x, open_z = np.nonzero(ground.kind != SHUT)
     centres = np.stack([open_x, open_z], 1) + 0.5
-    return centres[[int(np.argmin(np.hypot(*(centres - point).T)))]]
+    nearest = int(np.argmin(np.hypot(*(centres - point).T)))
+    return np.array([centres[nearest]], np.float64)

@@ -134,6 +134,16 @@ class VoxelSituation:
         own_x, own_z, yaw = self.pose
         return turned(yaw, _bearing(own_x, own_z, x, z))
 
+    def distance_to(self, x: float, z: float) -> float:
+        """Blocks, horizontal."""
+        return math.hypot(x - self.pose[0], z - self.pose[1])
+
+    @cached_property
+    def nearest_target(self) -> tuple[float, float]:
+        """x, z of the nearest of `targets`, which must not be empty."""
+        x, z = min(((float(x), float(z)) for x, z in self.targets), key=lambda p: self.distance_to(*p))
+        return x, z
+
     def cost_to(self, targets: Points, reach: float) -> CostToGo:
         """Decisions to come within `reach` of any of `targets`."""
         return CostToGo(self.ground, targets, reach)
@@ -165,13 +175,13 @@ class VoxelSituation:
         """One action, and every other one a decision worse."""
         return Choice(action, (action,), {a: value - (a != action) for a in self.observation.actions})
 
-    def choose(self, values: Mapping[str, float], toward: NDArray[np.float64]) -> Choice:
+    def choose(self, values: Mapping[str, float], toward: tuple[float, float]) -> Choice:
         """The best of `values`; among the equally good ones the plainest: face the point `toward` (x, z)
         first, then take the longest walk. A student can tell that from the frame."""
         legal = {a: v - self._futile(a) for a, v in values.items() if a in self.observation.actions}
         best = max(legal.values())
         good = [a for a in legal if legal[a] >= best - self.config.tie_decisions]
-        bearing = self.bearing_to(float(toward[0]), float(toward[1]))
+        bearing = self.bearing_to(*toward)
 
         def plainness(action: str) -> tuple[float, float]:
             off = abs(turned(45.0 * TURNS.get(action, 0), bearing))

@@ -5,10 +5,8 @@ Invariant: labels are functions of (observation, mirror); the only memory is a c
 
 from __future__ import annotations
 
-import numpy as np
-
 from teachers.config import TeacherConfig
-from teachers.roles import Choice, Phase, Plan, Subtask, team_label
+from teachers.roles import Actor, Choice, Phase, Plan, Subtask, team_label
 from teachers.types import Label, Role
 from teachers.voxel_explore import explore
 from teachers.voxel_situation import VoxelSituation
@@ -39,20 +37,19 @@ class VoxelActor:
         """Plan to the nearest target by decisions left, or explore."""
         if phase.name == "search":
             return explore(situation)
-        targets = situation.targets
-        cost = situation.cost_to(targets, situation.facts["reach"])
-        x, z, yaw = situation.pose
-        nearest = targets[int(np.argmin(np.hypot(targets[:, 0] - x, targets[:, 1] - z)))]
-        return situation.choose(cost.values(x, z, yaw), nearest)
+        cost = situation.cost_to(situation.targets, situation.facts["reach"])
+        return situation.choose(cost.values(*situation.pose), situation.nearest_target)
 
 
 class VoxelTeacher:
     """The team as one `Teacher`."""
 
-    def __init__(self, config: TeacherConfig | None = None) -> None:
+    def __init__(
+        self, config: TeacherConfig | None = None, actor: Actor[VoxelSituation] | None = None
+    ) -> None:
         self.config = config or TeacherConfig()
         self.version = self.config.version
-        self._manager, self._conductor, self._actor = VoxelManager(), VoxelConductor(), VoxelActor()
+        self._manager, self._conductor, self._actor = VoxelManager(), VoxelConductor(), actor or VoxelActor()
 
     def label(self, observation: Observation, mirror: Mirror, role: Role = "actor") -> Label:
         """The label of `role`. Raises ValueError for another world's mirror."""

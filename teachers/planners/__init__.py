@@ -1,1 +1,1 @@
-"""Exact planners over what a map setting lets the team know: they read arrays, return plans, hold no state."""
+"""Exact planners over what a map setting lets the team know; they read arrays and hold no state."""

@@ -49,8 +49,8 @@ def _stand(x, z, feet, level, kind):  # type: ignore[no-untyped-def]
     """The height at which a body coming from height `feet` stands at (x, z), -1 unknown, -2 cannot."""
     top = -1
     for corner in range(4):
-        cx = int(math.floor(x + (HALF_WIDTH if corner % 2 else -HALF_WIDTH)))
-        cz = int(math.floor(z + (HALF_WIDTH if corner // 2 else -HALF_WIDTH)))
+        cx = math.floor(x + (HALF_WIDTH if corner % 2 else -HALF_WIDTH))
+        cz = math.floor(z + (HALF_WIDTH if corner // 2 else -HALF_WIDTH))
         if cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1] or kind[cx, cz] == 1:
             return -2
         top = max(top, level[cx, cz])
@@ -178,7 +178,8 @@ def _costs(
 
 
 class CostToGo:
-    """Decisions to come within `reach` blocks of any of `targets` (n, 2) on `ground`. Results are cached by content, not by identity."""
+    """Decisions to come within `reach` blocks of any of `targets` (n, 2) on `ground`.
+    Results are cached by content, not by identity."""
 
     def __init__(self, ground: Surface, targets: NDArray[np.float64], reach: float) -> None:
         shape = (ground.level.shape[0], ground.level.shape[1])

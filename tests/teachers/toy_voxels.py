@@ -1,4 +1,4 @@
-"""A voxel world in 100 lines that offers the facts of `worlds.voxel.mirror`: flat ground, pillars, one target.
+"""A small voxel world that offers the facts of `worlds.voxel.mirror`: flat ground, pillars, one target.
 
 Its walking and seeing are written independently of the planners, so that a plan is tested against them.
 """
