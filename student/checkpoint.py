@@ -28,14 +28,16 @@ INIT_STD = 0.08
 def fresh_model(
     seed: int,
     words: Sequence[str] = (),
+    phrases: Sequence[str] = (),
     hidden: int = 128,
     layers: int = 3,
     heads: int = 4,
     intermediate: int = 384,
     vision: RetortVisionConfig | None = None,
 ) -> tuple[Any, Any]:
-    """A randomly initialised (model, tokenizer) in the LLaVA layout whose tokenizer knows `words`."""
-    tokenizer = build_tokenizer(words)
+    """A randomly initialised (model, tokenizer) in the LLaVA layout whose tokenizer knows `words`
+    and `phrases` as single tokens."""
+    tokenizer = build_tokenizer(words, phrases)
     vision = vision or RetortVisionConfig()
     text = Qwen2Config(
         vocab_size=len(tokenizer),

@@ -1,7 +1,11 @@
-"""The default student's tokenizer: one token per known word, other words spelled out in pieces.
+"""The default student's tokenizer: one token per known word or phrase, other words spelled out in pieces.
 
-Invariant: every word of `BASE_WORDS` and of the words given to `build_tokenizer` is exactly one token, and
-no text of a user's world is lost: an unknown word becomes the longest known pieces, in the end characters.
+Invariant: every word of `BASE_WORDS` and of the words given to `build_tokenizer` is exactly one token, every
+phrase given to it too, and no text of a user's world is lost: an unknown word becomes the longest known
+pieces, in the end characters.
+
+Why phrases: a note or an action that is one token makes the history of eight turns 16 tokens instead of 48,
+and a candidate one node of the trie; on two cores that halves the time of a step and of a decision.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 PAD, UNKNOWN, END, IMAGE = "[PAD]", "[UNK]", "[EOS]", "<image>"
@@ -32,9 +36,12 @@ def words_of(texts: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def build_tokenizer(words: Iterable[str] = (), size: int = 1024) -> PreTrainedTokenizerFast:
+def build_tokenizer(
+    words: Iterable[str] = (), phrases: Iterable[str] = (), size: int = 1024
+) -> PreTrainedTokenizerFast:
     """A tokenizer of at least `size` ids that knows `BASE_WORDS`, `words`, numbers and punctuation; ids left
-    over are named [SPARE n], for words that a later world needs."""
+    over are named [SPARE n], for words that a later world needs. `phrases` of several words are one token
+    each, where they stand between spaces (the longest that fits wins)."""
     alphabet = [*string.ascii_lowercase, *string.digits, *string.punctuation]
     known = dict.fromkeys([PAD, UNKNOWN, END, IMAGE, *alphabet, *(f"##{char}" for char in alphabet)])
     known.update(dict.fromkeys(str(number) for number in NUMBERS))
@@ -45,6 +52,7 @@ def build_tokenizer(words: Iterable[str] = (), size: int = 1024) -> PreTrainedTo
     core.normalizer = _normalizer()
     core.pre_tokenizer = _splitter()
     core.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    core.add_tokens([AddedToken(text, single_word=True) for text in dict.fromkeys(phrases) if " " in text])
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
         pad_token=PAD,
