@@ -41,9 +41,9 @@ ROWS = ("ahead-zero", "ahead-one", "ahead-two", "ahead-three", "ahead-four", "ah
 NOTES: tuple[str, ...] = (UNSEEN, *(f"see {column} {row}" for row in ROWS for column in COLUMNS))
 
 Instruction = Mapping[str, Any]
-"""An action is {"kind": a verifier class, "desc": D} or, for "put X next to Y", {"kind", "move": D, "fixed": D}
-and a sequence is {"first": I, "second": I}. D = {"type", "colour", "location", "objects": cells of the objects
-that the description meant at the start ((-1, -1): carried or gone), "positions": cells the verifier noted}."""
+"""An action is {"kind": a verifier class, "desc": D} or, for "put X next to Y", {"kind", "move": D, "fixed":
+D}; a sequence is {"first": I, "second": I}. D = {"type", "colour", "location", "objects": cells of the things
+that the description meant at first ((-1, -1): carried or gone), "positions": cells the verifier noted}."""
 ABSENT = (-1, -1)
 
 _ACTIONS = {
@@ -61,9 +61,9 @@ def offset(pose: tuple[int, int, int], cell: tuple[int, int]) -> tuple[int, int]
     return forward_x * delta_y - forward_y * delta_x, forward_x * delta_x + forward_y * delta_y
 
 
-def nearest(offsets: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
-    """The nearest (right, ahead) by steps; ties: the one more ahead, then the one further left."""
-    return min(offsets, key=lambda at: (abs(at[0]) + at[1], -at[1], at[0]), default=None)
+def nearness(at: tuple[int, int]) -> tuple[int, int, int]:
+    """Sort key of (right, ahead): nearer by steps first; ties: more ahead first, then further left."""
+    return abs(at[0]) + at[1], -at[1], at[0]
 
 
 def note_for(at: tuple[int, int] | None) -> str:
@@ -78,7 +78,7 @@ def in_view(
     half = VIEW // 2
     offsets = (offset(pose, cell) for cell in cells)
     inside = (at for at in offsets if abs(at[0]) <= half and 0 <= at[1] < VIEW)
-    return nearest(at for at in inside if view[half + at[0], VIEW - 1 - at[1], 0])
+    return min((at for at in inside if view[half + at[0], VIEW - 1 - at[1], 0]), key=nearness, default=None)
 
 
 def next_action(instruction: Instruction) -> Instruction:

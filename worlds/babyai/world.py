@@ -3,10 +3,10 @@
 Invariant: the frame is what minigrid shows of the partial view and nothing more; the episode ends by itself
 when the mission is done. One action is one minigrid step.
 
-Single-room levels are capped at 64 iterations (minigrid's cap for the 8x8 room), others at minigrid's cap. The
-actions are those that can matter in the level: moving alone for "go to" missions in one room, else also "pick
-up", "drop" and "toggle". "done" is never offered: minigrid does not judge it. `EpisodeSpec.difficulty` is not
-used: the levels are the difficulty.
+Single-room levels are capped at 64 iterations (minigrid's cap for the 8x8 room), others at minigrid's cap.
+The actions are those that can matter in the level: moving alone for "go to" missions in one room, else also
+"pick up", "drop" and "toggle". "done" is never offered: minigrid does not judge it. The `difficulty` of an
+episode is not used: the levels are the difficulty.
 """
 
 from __future__ import annotations
