@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teachers.babyai import BabyAIRuleExpert, BabyAITeacher
 from teachers.config import TeacherConfig
 from teachers.rule_expert import RuleExpert
 from teachers.types import Teacher
@@ -13,6 +14,8 @@ def make_teacher(suite: str, config: TeacherConfig | None = None) -> Teacher:
     match suite.partition("/")[0]:
         case "voxel":
             return VoxelTeacher(config)
+        case "babyai":
+            return BabyAITeacher()
         case other:
             raise ValueError(
                 f"no teacher for world {other!r} of suite {suite!r}; add a case to teachers/make.py"
@@ -24,6 +27,8 @@ def make_expert(suite: str) -> Teacher:
     match suite.partition("/")[0]:
         case "voxel":
             return RuleExpert()
+        case "babyai":
+            return BabyAIRuleExpert()
         case other:
             raise ValueError(
                 f"no expert for world {other!r} of suite {suite!r}; add a case to teachers/make.py"

@@ -1,7 +1,7 @@
 """BabyAI frames from random places with free labels, for the base model's grounding.
 
 Invariant: layouts are those of minigrid's own generators at seeds of the asked split (`4 * index + code`), so
-that no seed is shared between splits; poses, doors and what is carried are random, and no action is an answer.
+that no seed is shared between splits; poses, doors and the load are random, and no action is an answer.
 A question is worded as a mission ("go to the red ball"), an answer as the world's notes.
 """
 
