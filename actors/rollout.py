@@ -1,0 +1,262 @@
+"""Plays episodes: worlds in lockstep, who acts, who labels, and the samples that come of it.
+
+Invariants: every spec leaves `play` exactly once, as a result or as a failure; an episode depends on its
+spec, the run's seed, the settings and the policy, never on which other episodes share its batch; a world
+that raised is never used again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from actors.samples import Advice, Turn, sample_of
+from actors.types import (
+    EpisodeFailure,
+    EpisodeOutcome,
+    EpisodeResult,
+    Labeler,
+    PlaySettings,
+    Policy,
+    Progress,
+    State,
+    TraceStep,
+    derive_seed,
+)
+from student.prompts import build_prompt
+from student.types import Sample
+from teachers.types import Role
+from worlds.base import World, join_reply
+from worlds.types import EpisodeSpec, Outcome
+
+
+@dataclass
+class _Seat:
+    """A world and the episode it is in; `now` holds the turns of the present step, one per role."""
+
+    world: World
+    spec: EpisodeSpec
+    turns: list[Turn] = field(default_factory=list)
+    now: list[Turn] = field(default_factory=list)
+    step: int = 0
+    ticks: int = 0
+    model_calls: int = 0
+    success: bool = False
+    metric: float = 0.0
+    over: bool = False
+    broken: str = ""
+
+
+class _Guard:
+    """The border to a world: what it raises ends its own episode, and no other."""
+
+    def __init__(self, seat: _Seat, doing: str) -> None:
+        self._seat = seat
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._seat.broken = f"{self._doing} at step {self._seat.step} raised {type(error).__name__}: {error}"
+        return True
+
+
+class Rollout:
+    """A player with up to `width` worlds at a time, made by `make_world(suite)` and kept between calls.
+    `memory_notes` is the student's setting (whether prompts carry its own notes). `progress` may be
+    read from another thread."""
+
+    def __init__(
+        self, make_world: Callable[[str], World], width: int, run_seed: int, memory_notes: bool = True
+    ) -> None:
+        self.progress = Progress()
+        self.width = width
+        self.run_seed = run_seed
+        self.memory_notes = memory_notes
+        self._make_world = make_world
+        self._spare: dict[str, list[World]] = {}
+
+    def collect(
+        self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
+    ) -> list[EpisodeOutcome]:
+        """All outcomes, in the order of `specs`."""
+        found = {outcome.spec: outcome for outcome in self.play(specs, policy, labeler, settings)}
+        return [found[spec] for spec in specs]
+
+    def play(
+        self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
+    ) -> Iterator[EpisodeOutcome]:
+        """Play the episodes; each is yielded as it ends. Without a labeler there are no samples.
+
+        Whatever the policy or the labeler raises goes through; a world's errors end in `EpisodeFailure`.
+        """
+        cast = _Cast(self, policy, labeler, settings)
+        waiting, seats = deque(specs), list[_Seat]()
+        try:
+            while waiting or seats:
+                while waiting and len(seats) < self.width:
+                    seats.append(self._sit(waiting.popleft()))
+                cast.decide([seat for seat in seats if not seat.broken])
+                for seat in seats:
+                    if not seat.broken:
+                        self._step(seat)
+                for seat in [seat for seat in seats if seat.over or seat.broken]:
+                    outcome = cast.outcome(seat)
+                    seats.remove(seat)
+                    self._stand(seat)
+                    self.enter("idle")
+                    yield outcome
+        finally:
+            for seat in seats:
+                self._stand(seat)
+            self.enter("idle")
+
+    def enter(self, stage: str, spec: EpisodeSpec | None = None) -> None:
+        """Say what is being done from now on."""
+        now, progress = time.monotonic(), self.progress
+        seconds = progress.seconds
+        if progress.since_s:
+            seconds[progress.stage] = seconds.get(progress.stage, 0.0) + now - progress.since_s
+        self.progress = Progress(stage, spec, now, seconds)
+
+    def close(self) -> None:
+        """Close the worlds."""
+        for worlds in self._spare.values():
+            for world in worlds:
+                world.close()  # type: ignore[no-untyped-call]
+        self._spare.clear()
+
+    def _sit(self, spec: EpisodeSpec) -> _Seat:
+        self.enter("simulator", spec)
+        spare = self._spare.get(spec.suite)
+        seat = _Seat(spare.pop() if spare else self._make_world(spec.suite), spec)
+        with _Guard(seat, "the reset"):
+            seat.world.reset(options={"episode": spec})
+        return seat
+
+    def _step(self, seat: _Seat) -> None:
+        self.enter("simulator", seat.spec)
+        turn = seat.now[-1]
+        with _Guard(seat, f"the reply {turn.reply!r}"):
+            _, _, terminated, truncated, info = seat.world.step(turn.reply)
+            outcome = Outcome(info["outcome"], info["ticks"], info["retrieved"])
+            turn.happened(outcome, seat.world.observe().frame)
+            seat.turns += seat.now
+            seat.step += 1
+            seat.ticks += outcome.ticks
+            seat.success, seat.metric = bool(info["success"]), float(info["metric"])
+            seat.over = terminated or truncated
+
+    def _stand(self, seat: _Seat) -> None:
+        """A sound world goes back on the shelf (its next reset begins anew); a broken one is closed."""
+        if seat.broken:
+            with suppress(Exception):
+                seat.world.close()  # type: ignore[no-untyped-call]
+        else:
+            self._spare.setdefault(seat.spec.suite, []).append(seat.world)
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """Who takes part in one call of `play`."""
+
+    rollout: Rollout
+    policy: Policy
+    labeler: Labeler | None
+    settings: PlaySettings
+
+    def decide(self, seats: list[_Seat]) -> None:
+        """Fill `seat.now`: the roles speak from the top down, each in one batch."""
+        for seat in seats:
+            seat.now = []
+        for role in self.settings.roles:
+            states = [state for seat in seats if (state := self._state(seat, role))]
+            seats = [seat for seat in seats if not seat.broken]
+            if not seats:
+                return
+            self.rollout.enter("teacher")
+            advice = Advice(self.labeler.ask(states)) if self.labeler is not None else None
+            taught = [
+                advice is not None and self._coin(seat) and advice.labels[row].valid
+                for row, seat in enumerate(seats)
+            ]
+            # A pair needs the student's reply also where the teacher moves; a pure demonstration has none.
+            paired = self.policy.learns and self.settings.mix < 1
+            asked = [row for row in range(len(seats)) if paired or not taught[row]]
+            self.rollout.enter("policy")
+            seeds = [self._seed(seats[row], role) for row in asked]
+            answers = (
+                self.policy.act([states[row] for row in asked], self.settings.temperature, seeds)
+                if asked
+                else []
+            )
+            decisions = dict(zip(asked, answers, strict=True))
+            for row, seat in enumerate(seats):
+                seat.model_calls += row in decisions
+                seat.now.append(
+                    self._turn(Turn(states[row], seat.step, decisions.get(row), advice, row), taught[row])
+                )
+
+    def outcome(self, seat: _Seat) -> EpisodeOutcome:
+        """What became of the episode; waits for its labels."""
+        if seat.broken:
+            return EpisodeFailure(seat.spec, seat.broken)
+        self.rollout.enter("teacher")
+        samples: tuple[Sample, ...] = ()
+        if self.labeler is not None:
+            version = self.labeler.version(seat.spec.suite)
+            learns = self.policy.learns
+            samples = tuple(sample_of(turn, seat.spec, self.settings, version, learns) for turn in seat.turns)
+        acting = seat.turns[len(self.settings.roles) - 1 :: len(self.settings.roles)]
+        trace = tuple(
+            TraceStep(turn.state.observation, turn.reply, turn.decision, turn.label, turn.outcome)
+            for turn in acting
+        )
+        return EpisodeResult(
+            spec=seat.spec,
+            success=seat.success,
+            metric=seat.metric,
+            decisions=seat.step,
+            model_calls=seat.model_calls,
+            ticks=seat.ticks,
+            samples=samples,
+            trace=trace if self.settings.trace else (),
+        )
+
+    def _state(self, seat: _Seat, role: Role) -> State | None:
+        self.rollout.enter("simulator", seat.spec)
+        with _Guard(seat, "observing"):
+            observation = seat.world.observe()
+            mirrored = self.labeler is not None or self.policy.privileged
+            mirror = seat.world.mirror() if mirrored else None
+            order = seat.now[-1].text if seat.now else ""
+            prompt = build_prompt(observation, role, order, self.rollout.memory_notes)
+            return State(seat.spec.suite, role, observation, mirror, prompt)
+        return None
+
+    def _turn(self, turn: Turn, taught: bool) -> Turn:
+        label = turn.label if taught else None
+        if label is not None:
+            assert self.labeler is not None
+            turn.executed, turn.text = self.labeler.name, label.action
+            turn.reply = join_reply(label.note, label.action)
+        else:
+            assert turn.decision is not None
+            turn.executed, turn.text = self.policy.name, turn.decision.action
+            turn.reply = join_reply(turn.decision.note, turn.decision.action)
+        return turn
+
+    def _coin(self, seat: _Seat) -> bool:
+        """Whether the teacher moves in this step: one toss for all roles."""
+        return np.random.default_rng(self._seed(seat, "mix")).random() < self.settings.mix
+
+    def _seed(self, seat: _Seat, purpose: str) -> int:
+        return derive_seed(self.rollout.run_seed, seat.spec, seat.step, purpose)

@@ -1,0 +1,58 @@
+"""The teachers of one process: a batch of states in, a label for each out.
+
+Invariant: `label_batch` answers for every state: a teacher that raises yields an invalid label whose
+`reason` says so, and no other state suffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from actors.types import Answer, State
+from teachers.types import Label, Teacher
+
+TeacherMaker = Callable[[str], Teacher]
+"""suite -> teacher, such as `functools.partial(teachers.make.make_teacher, config=...)`."""
+
+
+class TeacherReplica:
+    """Teachers by suite, made when first asked for. `threads` > 1 asks that many at once: for teachers
+    that wait for a model elsewhere."""
+
+    def __init__(self, name: str, make_teacher: TeacherMaker, threads: int = 1) -> None:
+        self.name = name
+        self._make = make_teacher
+        self._teachers: dict[str, Teacher] = {}
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def version(self, suite: str) -> str:
+        """The version of this suite's teacher."""
+        return self._teacher(suite).version
+
+    def label_batch(self, states: Sequence[State]) -> list[Label]:
+        """One label per state, in order."""
+        for state in states:
+            self._teacher(state.suite)
+        if self._pool is None:
+            return [self._label(state) for state in states]
+        return list(self._pool.map(self._label, states))
+
+    def ask(self, states: Sequence[State]) -> Answer:
+        """In one process the answer is there at once (a mirror may be a view of a world that moves on)."""
+        labels = self.label_batch(states)
+        return partial(list, labels)
+
+    def _teacher(self, suite: str) -> Teacher:
+        if suite not in self._teachers:
+            self._teachers[suite] = self._make(suite)
+        return self._teachers[suite]
+
+    def _label(self, state: State) -> Label:
+        assert state.mirror is not None
+        try:
+            return self._teacher(state.suite).label(state.observation, state.mirror, state.role)
+        except Exception as error:  # noqa: BLE001  (a border: recorded in the label, kept out of training)
+            reason = f"the {self.name} raised {type(error).__name__}: {error}"
+            return Label(state.role, "", valid=False, reason=reason)
