@@ -94,11 +94,8 @@ class Learner:
         Every rank passes the same arguments. Returns the metrics of `train_shares`; `version` is one higher
         then. Raises ValueError when there is nothing to train on, or for an invalid sample."""
         batches = schedule(fresh, pool, self.step, self.config, steps)
-        lags = [self.version - sample.policy_version for sample in fresh]
-        metrics = self.train_shares(rank_share(batches, self.engine.rank, self.engine.world_size))
-        if lags:
-            metrics |= {"lag_mean": sum(lags) / len(lags), "lag_max": float(max(lags))}
-        return metrics | {"fresh": float(len(fresh))}
+        figures = fresh_figures(fresh, self.version)
+        return self.train_shares(rank_share(batches, self.engine.rank, self.engine.world_size)) | figures
 
     def train_shares(self, shares: Sequence[Sequence[Sample]]) -> dict[str, float]:
         """Train one version on this rank's parts of the batches (`replay.rank_share`), one optimiser step
@@ -230,6 +227,15 @@ class Learner:
         return loss, torch.stack([figure.detach().double().cpu() for figure in figures])
 
 
+def fresh_figures(fresh: Sequence[Sample], version: int) -> dict[str, float]:
+    """How many fresh samples a version gets, and how many versions behind `version` their policies were."""
+    lags = [version - sample.policy_version for sample in fresh]
+    figures = {"fresh": float(len(fresh))}
+    if lags:
+        figures |= {"lag_mean": sum(lags) / len(lags), "lag_max": float(max(lags))}
+    return figures
+
+
 def _check_same_vision(student: Student, reference: Student) -> None:
     """Raise ValueError when features of one frozen vision tower would not stand for the other's."""
     if not student.config.freeze_vision:
@@ -237,6 +243,6 @@ def _check_same_vision(student: Student, reference: Student) -> None:
     own, other = (one.policy.model.model.vision_tower.state_dict() for one in (student, reference))
     if own.keys() != other.keys() or any(not torch.equal(own[name], other[name]) for name in own):
         raise ValueError(
-            "The reference student's vision tower differs from the student's, but frozen features are shared; "
-            "start both from one checkpoint, or set student.freeze_vision=false."
+            "The reference student's vision tower differs from the student's, but frozen features are "
+            "shared; start both from one checkpoint, or set student.freeze_vision=false."
         )

@@ -35,8 +35,8 @@ class WeightSnapshot:
         """Raise ValueError when the tensors are not those that were published."""
         if _digests(self.tensors) != dict(self.digests) or _total(self.digests) != self.checksum:
             raise ValueError(
-                f"The weights of version {self.version} do not match their checksum {self.checksum}: they were "
-                "damaged on the way. Fetch them again."
+                f"The weights of version {self.version} do not match their checksum {self.checksum}: they "
+                "were damaged on the way. Fetch them again."
             )
 
 

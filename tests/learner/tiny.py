@@ -1,4 +1,4 @@
-"""A tiny student and made-up samples: enough of a model for the learner's promises, at milliseconds a step."""
+"""A tiny student and made-up samples: enough of a model for the learner's promises, in milliseconds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tiny_student(seed: int = 0, freeze_vision: bool = True) -> Student:
 def tiny_samples(
     count: int, seed: int = 0, suite: str = "toy/one", pairs: float = 0.7, nexts: float = 0.5
 ) -> list[Sample]:
-    """Samples with random frames; a share of `pairs` has a rejected reply, a share of `nexts` a next frame."""
+    """Random frames; a share of `pairs` has a rejected reply, a share of `nexts` a next frame."""
     rng = np.random.default_rng(seed)
     samples = []
     for index in range(count):
