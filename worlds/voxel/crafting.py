@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from worlds.voxel.containers import OUTPUT, container_at, smelt_into
 from worlds.voxel.inventory import add_item, count_item, remove_item
@@ -38,31 +40,39 @@ def nearest_block(s: Arrays, b: int, a: int, wanted: int) -> tuple[int, int, int
 
 
 @njit(cache=True, nogil=True)
-def has_ingredients(s: Arrays, t: Tables, b: int, a: int, recipe: int) -> bool:
-    """Whether body `a` carries what a recipe needs."""
+def item_counts(s: Arrays, t: Tables, b: int, a: int) -> NDArray[np.int64]:
+    """How many of each item body `a` carries, (items,)."""
+    counts = np.zeros(t.stack.shape[0], np.int64)
+    for slot in range(s.item.shape[2]):
+        counts[s.item[b, a, slot]] += s.count[b, a, slot]
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def has_ingredients(t: Tables, counts: NDArray[np.int64], recipe: int) -> bool:
+    """Whether `counts` (see `item_counts`) cover a recipe."""
     for entry in range(t.recipe_items.shape[1]):
-        item, needed = t.recipe_items[recipe, entry]
-        if item > 0 and count_item(s.item, s.count, b, a, item) < needed:
+        if counts[t.recipe_items[recipe, entry, 0]] < t.recipe_items[recipe, entry, 1]:
             return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def can_craft(s: Arrays, t: Tables, b: int, a: int, argument: int, table: bool, furnace: int) -> bool:
-    """Whether craft argument `argument` would do something, given whether a crafting table is near
-    and which container the nearest furnace is (-1 if none)."""
-    first = int(t.craft_first[argument])
-    for entry in range(first, first + int(t.craft_count[argument])):
-        choice = int(t.craft_recipes[entry])
-        if t.craft_smelts[argument]:
-            if furnace >= 0:
-                if count_item(s.item, s.count, b, a, choice) > 0:
-                    return True
-                if s.container_item[b, furnace, OUTPUT] == t.smelts_to[choice]:
-                    return True
-        elif (table or not t.recipe_needs_table[choice]) and has_ingredients(s, t, b, a, choice):
-            return True
-    return False
+def craft_mask(s: Arrays, t: Tables, b: int, a: int, table: bool, furnace: int) -> NDArray[np.int8]:
+    """Which craft arguments have something to work on, (244,) of 0 and 1, given whether a crafting
+    table is near and which container the nearest furnace is (-1 if none)."""
+    counts = item_counts(s, t, b, a)
+    mask = np.zeros(t.craft_count.shape[0], np.int8)
+    for argument in range(mask.shape[0]):
+        first = int(t.craft_first[argument])
+        for entry in range(first, first + int(t.craft_count[argument])):
+            choice = int(t.craft_recipes[entry])
+            if t.craft_smelts[argument]:
+                ready = s.container_item[b, furnace, OUTPUT] == t.smelts_to[choice]
+                mask[argument] |= furnace >= 0 and (counts[choice] > 0 or ready)
+            elif table or not t.recipe_needs_table[choice]:
+                mask[argument] |= has_ingredients(t, counts, choice)
+    return mask
 
 
 @njit(cache=True, nogil=True)
@@ -81,7 +91,7 @@ def near_table(s: Arrays, t: Tables, b: int, a: int) -> bool:
 @njit(cache=True, nogil=True)
 def craft_recipe(s: Arrays, t: Tables, b: int, a: int, recipe: int) -> bool:
     """Craft one recipe once. Returns False, and changes nothing, without ingredients or room."""
-    if not has_ingredients(s, t, b, a, recipe):
+    if not has_ingredients(t, item_counts(s, t, b, a), recipe):
         return False
     item, count, uses = s.item[b, a].copy(), s.count[b, a].copy(), s.durability[b, a].copy()
     for entry in range(t.recipe_items.shape[1]):
@@ -110,9 +120,9 @@ def craft(s: Arrays, t: Tables, b: int, a: int, argument: int) -> bool:
             if count_item(s.item, s.count, b, a, t.craft_recipes[entry]) > 0:
                 return smelt_into(s, t, b, a, furnace, t.craft_recipes[entry])
         return smelt_into(s, t, b, a, furnace, 0)
-    table = near_table(s, t, b, a)
     for entry in range(first, first + count):
         recipe = int(t.craft_recipes[entry])
-        if (table or not t.recipe_needs_table[recipe]) and craft_recipe(s, t, b, a, recipe):
+        feasible = not t.recipe_needs_table[recipe] or near_table(s, t, b, a)
+        if feasible and craft_recipe(s, t, b, a, recipe):
             return True
     return False

@@ -33,6 +33,8 @@ ACTION_SIZES = (3, 3, 4, 25, 25, 8, 244, 36)
 NO_TURN = 12
 """The value of action components 3 and 4 that does not turn."""
 TURN_STEP_DEG = 15.0
+MIN_ANIMALS = 12
+"""Animal slots per world, more where the terrain asks for more."""
 NOOP, USE, DROP, ATTACK, CRAFT, EQUIP, PLACE, DESTROY = range(8)
 """The values of action component 5."""
 
@@ -136,10 +138,11 @@ class VoxelSim:
     def __init__(self, config: VoxelSimConfig) -> None:
         self.config = config
         size = config.terrain.size
-        self.state = VoxelState.empty(config.worlds, size, config.bodies)
+        animals = max(MIN_ANIMALS, sum(count for _, count in config.terrain.animals))
+        self.state = VoxelState.empty(config.worlds, size, config.bodies, animals)
         self.arrays: Arrays = arrays_of(self.state)
         self.facts: list[WorldFacts | None] = [None] * config.worlds
-        self._blank = VoxelState.empty(1, size, config.bodies)
+        self._blank = VoxelState.empty(1, size, config.bodies, animals)
 
     def reset(self, b: int, seed: int) -> WorldFacts:
         """Clear world `b` and generate it anew from `seed`."""
