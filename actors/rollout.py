@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -199,6 +199,7 @@ class _Cast:
                 else []
             )
             decisions = dict(zip(asked, answers, strict=True))
+            states = [replace(state, mirror=None) for state in states]  # a mirror is big, and has been read
             for row, seat in enumerate(seats):
                 seat.model_calls += row in decisions
                 seat.now.append(
