@@ -17,9 +17,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from teachers.planners.coverage import frontier
 from teachers.planners.surface import SHUT, Surface
 from teachers.roles import Choice
-from teachers.voxel_situation import VIEW_DEG, VoxelSituation, turned
+from teachers.voxel_situation import SCAN, VIEW_DEG, VoxelSituation, turned
 
 RING = 0.25
 """Distance of the ring's corners from the world's edge, as a fraction of its width."""
@@ -27,6 +28,10 @@ NEAR = 5.0
 """Blocks from a corner at which it counts as reached."""
 LOOKS = {90.0: "turn right 90", -90.0: "turn left 90", 180.0: "turn around"}
 """Turn (degrees clockwise) -> skill, in order of preference."""
+AT_FRONTIER = 4.0
+"""Blocks from the chosen column at which to scan."""
+BLIND = 6.0
+"""Blocks around a place that was scanned that are not chosen again."""
 SEARCH_DECISIONS = 8.0
 """Decisions that a search is taken to last, for the values alone."""
 
@@ -77,9 +82,19 @@ def explore(situation: VoxelSituation) -> Choice:
     corner = corners(size_x, size_z)[next_corner(x, z, size_x, size_z)]
     goal = _open_near(situation.ground, corner)
     values = situation.cost_to(goal, NEAR - 1.0).values(*situation.pose)
-    return situation.choose(
-        {a: v - SEARCH_DECISIONS for a, v in values.items()}, (float(goal[0, 0]), float(goal[0, 1]))
-    )
+    toward = (float(goal[0, 0]), float(goal[0, 1]))
+    return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, toward)
+
+
+def explore_map(situation: VoxelSituation) -> Choice:
+    """Walk to where most of the map is missing per decision, and scan there."""
+    x, z, yaw = situation.pose
+    scanned = not unseen(situation.views, yaw)
+    goal = frontier(situation.facts["known"], situation.ground, x, z, BLIND if scanned else 0.0)
+    if goal is None or (not scanned and situation.distance_to(*goal) <= AT_FRONTIER):
+        return situation.prefer(SCAN, -SEARCH_DECISIONS)
+    values = situation.cost_to(np.array([goal]), AT_FRONTIER).values(x, z, yaw)
+    return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, goal)
 
 
 def _open_near(ground: Surface, point: NDArray[np.float64]) -> NDArray[np.float64]:

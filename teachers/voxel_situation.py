@@ -26,6 +26,11 @@ VIEW_DEG = 90.0
 FACING_DEG = 22.5
 """Half the step of the headings: a target less far off needs no turn."""
 FUTILE = 3.0
+"""Decisions that are charged for walking on where a walk just got stuck, or for turning there."""
+SAME_SPOT = 1.0
+"""Blocks: a remembered target is still there when a true one is so near (else it was dug or it wandered)."""
+SCAN = "scan"
+IN_PLACE = ("craft ", "smelt ", "equip ")
 STUCK = "stuck"
 """The outcome of a walk that did not get anywhere."""
 Points = NDArray[np.float64]
@@ -52,6 +57,11 @@ class VoxelSituation:
         return cls(observation, dict(mirror.facts), config)
 
     @property
+    def workplaces(self) -> frozenset[str]:
+        """Those within reach, as the status line tells."""
+        return frozenset(self.observation.status.words.removeprefix("near ").split(" and ")) - {""}
+
+    @property
     def family(self) -> str:
         """The suite without the world, e.g. "goal_name"."""
         return str(self.facts["suite"]).partition("/")[2]
@@ -71,11 +81,9 @@ class VoxelSituation:
     @cached_property
     def note(self) -> str:
         """The describer: what is truly in the frame about the target (the nearest instance)."""
-        return self.note_about(self.facts["target"])
-
-    def note_about(self, name: str) -> str:
-        """The note about the nearest visible thing called `name`."""
-        seen = [thing for thing in self.facts["visible"] if thing["name"] == name]
+        if not self.observation.notes:
+            return ""
+        seen = [thing for thing in self.facts["visible"] if thing["name"] == self.facts["target"]]
         if not seen:
             return "see none"
         nearest = min(seen, key=lambda thing: (thing["distance"], thing["column"]))
@@ -91,24 +99,23 @@ class VoxelSituation:
     @cached_property
     def targets(self) -> Points:
         """(n, 2) x, z of the target's instances that the team may act on."""
+        true = _flat(self.facts["targets"])
         if self.config.map == "mirror":
-            known = [self.facts["targets"]]
-        elif self.config.map == "accumulated":
-            known = [self.facts["recent_targets"]]
-        else:
+            return true
+        if self.heard is not None and len(true):
+            return true[[self._heard_target(true, self.heard)]]
+        if self.config.map == "none":
             name = self.facts["target"]
-            known = [[thing["position"] for thing in self.facts["visible"] if thing["name"] == name]]
-        if self.heard is not None:
-            known.append([self._heard_target(self.heard)])
-        points = [np.asarray(part, np.float64).reshape(-1, 3)[:, ::2] for part in known]
-        return np.concatenate(points)
+            return _flat([thing["position"] for thing in self.facts["visible"] if thing["name"] == name])
+        recent = _flat(self.facts["recent_targets"])
+        gone = [len(true) == 0 or np.hypot(*(true - point).T).min() > SAME_SPOT for point in recent]
+        return recent[~np.array(gone, np.bool_)]
 
-    def _heard_target(self, bearing_deg: float) -> Any:
-        """The true instance nearest to the direction the sound comes from."""
-        x, z, yaw = self.pose
-        instances = self.facts["targets"]
-        off = [abs(turned(yaw + bearing_deg, _bearing(x, z, p[0], p[2]))) for p in instances]
-        return instances[int(np.argmin(off))]
+    def _heard_target(self, true: Points, bearing_deg: float) -> int:
+        """Index of the true instance nearest to the direction the sound comes from."""
+        x, z, _ = self.pose
+        yaw = float(self.facts["pose"][3])
+        return int(np.argmin([abs(turned(yaw + bearing_deg, _bearing(x, z, *point))) for point in true]))
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -165,9 +172,12 @@ class VoxelSituation:
         for turn in reversed(self.observation.history):
             if turn.action in TURNS:
                 headings.append((headings[-1] - 45.0 * TURNS[turn.action]) % 360.0)
-            elif turn.outcome == STUCK:
+            elif turn.action in WALKS and turn.outcome == STUCK:
                 shut.add(headings[-1])
-            elif turn.action in WALKS:
+            elif turn.action == SCAN:
+                headings.extend((headings[-1] + look) % 360.0 for look in (90.0, 180.0, 270.0))
+                headings.append(headings[-4])
+            elif not turn.action.startswith(IN_PLACE):
                 break
         return tuple(headings), frozenset(shut)
 
@@ -194,6 +204,11 @@ class VoxelSituation:
         walk got stuck, or turning there."""
         heading = (self.pose[2] + 45.0 * TURNS.get(action, 0)) % 360.0
         return FUTILE if heading in self.shut else 0.0
+
+
+def _flat(positions: Any) -> Points:
+    """(n, 2) x, z of positions (n, 3) x, y, z."""
+    return np.asarray(positions, np.float64).reshape(-1, 3)[:, ::2]
 
 
 def _bearing(x0: float, z0: float, x1: float, z1: float) -> float:

@@ -6,9 +6,11 @@ Invariant: labels are functions of (observation, mirror); the only memory is a c
 from __future__ import annotations
 
 from teachers.config import TeacherConfig
+from teachers.planners.recipes import next_step
 from teachers.roles import Actor, Choice, Phase, Plan, Subtask, team_label
 from teachers.types import Label, Role
-from teachers.voxel_explore import explore
+from teachers.voxel_explore import explore, explore_map
+from teachers.voxel_gather import GATHER_DECISIONS, gather
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Mirror, Observation
 
@@ -19,15 +21,39 @@ class VoxelManager:
     def plan(self, situation: VoxelSituation) -> Plan:
         """One subtask per body."""
         bodies = len(situation.facts["bodies"])
-        return Plan((Subtask("find", situation.facts["target"]),) * bodies)
+        match situation.family:
+            case "map_exploration":
+                subtask = Subtask("explore", "land")
+            case "block_search":
+                subtask = Subtask("mine", situation.facts["target"])
+            case "material_collection":
+                wanted = situation.facts["wanted"]
+                subtask = Subtask(
+                    "collect", " and ".join(f"{count} {item}" for item, count in wanted.items())
+                )
+            case _:
+                subtask = Subtask("find", situation.facts["target"])
+        return Plan((subtask,) * bodies)
 
 
 class VoxelConductor:
     """Decentralised execution: the phase of one body's subtask."""
 
     def phase(self, situation: VoxelSituation, subtask: Subtask) -> Phase:
-        """Search until the team may act on a position, then approach."""
-        return Phase("approach" if len(situation.targets) else "search", subtask.what)
+        """Search until the team may act on a position, then approach; collections go step by step."""
+        name = situation.facts["target"]
+        match subtask.verb:
+            case "explore":
+                return Phase("explore", subtask.what)
+            case "collect":
+                facts = situation.facts
+                step = next_step(facts["wanted"], facts["inventory"], situation.workplaces)
+                if not step.startswith("mine "):
+                    return Phase(*step.split(" ", 1)) if step else Phase("done")
+                name = step.removeprefix("mine ")
+        if any(thing["name"] == name for thing in situation.facts["visible"]) and subtask.verb != "find":
+            return Phase("mine", name)
+        return Phase("approach" if len(situation.targets) else "search", name)
 
 
 class VoxelActor:
@@ -35,6 +61,12 @@ class VoxelActor:
 
     def act(self, situation: VoxelSituation, phase: Phase) -> Choice:
         """Plan to the nearest target by decisions left, or explore."""
+        if situation.family == "map_exploration":
+            return explore_map(situation)
+        if phase.name in ("craft", "smelt", "place"):
+            return situation.prefer(phase.text, -GATHER_DECISIONS)
+        if situation.family in ("block_search", "material_collection"):
+            return gather(situation, phase.what)
         if phase.name == "search":
             return explore(situation)
         cost = situation.cost_to(situation.targets, situation.facts["reach"])

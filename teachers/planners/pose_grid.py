@@ -35,6 +35,8 @@ MAX_DROP = 3
 HALF_WIDTH = 0.3
 STEP = 0.5
 DETOURS = 2
+LOOK_AHEAD = 0.8
+"""Blocks ahead at which a walker stops before an edge."""
 ASIDE = (0.4, -0.4, 0.7, -0.7, 1.0, -1.0, 1.3, -1.3)
 """Blocks to the right that a walker tries when the way ahead is shut, in this order."""
 FAR = 60
@@ -54,9 +56,18 @@ def _stand(x, z, feet, level, kind):  # type: ignore[no-untyped-def]
         if cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1] or kind[cx, cz] == 1:
             return -2
         top = max(top, level[cx, cz])
-    if top >= 0 and feet >= 0 and (top > feet + 1 or top < feet - MAX_DROP):
+    if top >= 0 and feet >= 0 and top > feet + 1:
         return -2
     return top
+
+
+@njit(cache=True)
+def _edge(x, z, feet, level):  # type: ignore[no-untyped-def]
+    """Whether the column at (x, z) lies too deep below height `feet`."""
+    cx, cz = math.floor(x), math.floor(z)
+    if cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1]:
+        return False
+    return level[cx, cz] >= 0 and feet >= 0 and level[cx, cz] < feet - MAX_DROP
 
 
 @njit(cache=True)
@@ -68,6 +79,9 @@ def _walk(x, z, yaw_deg, level, kind, blocks, out):  # type: ignore[no-untyped-d
     gone, stopped, detours = 0.0, False, 0
     for i in range(len(blocks)):
         while not stopped and gone < blocks[i] - 1e-6:
+            if _edge(x + dx * LOOK_AHEAD, z + dz * LOOK_AHEAD, feet, level):
+                stopped = True
+                break
             nx, nz = x + dx * STEP, z + dz * STEP
             top = _stand(nx, nz, feet, level, kind)
             if top == -2:
@@ -78,7 +92,8 @@ def _walk(x, z, yaw_deg, level, kind, blocks, out):  # type: ignore[no-untyped-d
                 for aside in ASIDE:
                     sx, sz = x - dz * aside, z + dx * aside
                     if (
-                        _stand(sx, sz, feet, level, kind) != -2
+                        not _edge(sx, sz, feet, level)
+                        and _stand(sx, sz, feet, level, kind) != -2
                         and _stand(sx + dx * 0.7, sz + dz * 0.7, feet, level, kind) != -2
                     ):
                         x, z, stopped = sx, sz, False

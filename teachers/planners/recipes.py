@@ -1,0 +1,47 @@
+"""The next step of a collection: which recipe, workplace or resource comes next.
+
+Invariant: a step that is returned as a craft, smelt or place can be carried out with what is carried and
+what stands near; when nothing can, the step is to mine the first resource that the plan lacks. The recipe
+graph itself is the world's (`plan_for`), so the teacher plans with the recipes the world offers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from worlds.voxel.data import BLOCK, ITEM_NAMES, TIER_NEEDED
+from worlds.voxel.tasks.material_collection import plan_for, raw_of, recipe_of
+
+PICKAXES = ("wooden_pickaxe", "stone_pickaxe", "iron_pickaxe", "diamond_pickaxe")
+WORKPLACES = ("crafting_table", "furnace")
+
+
+def can_mine(block: str, have: Mapping[str, int]) -> bool:
+    """Whether a pickaxe that makes `block` drop is carried, or none is needed."""
+    tier = int(TIER_NEEDED[BLOCK[block]])
+    return tier == 0 or any(have.get(tool, 0) for tool in PICKAXES[tier - 1 :])
+
+
+def next_step(wanted: Mapping[str, int], have: Mapping[str, int], near: frozenset[str]) -> str:
+    """A skill such as "craft stick" or "mine oak_log"; "" when all is had. `near` are the workplaces within
+    reach. Resources come first while they can be dug, so that a workplace is put where it is used."""
+    plan = plan_for(wanted, have, near)
+    lacking = next(iter(plan.raw), "")
+    if lacking and can_mine(lacking, have):
+        return f"mine {lacking}"
+    for action in plan.actions:
+        verb, _, item = action.partition(" ")
+        if verb != "mine" and _possible(verb, item, have, near):
+            return action
+    return f"mine {lacking}" if lacking else ""
+
+
+def _possible(verb: str, item: str, have: Mapping[str, int], near: frozenset[str]) -> bool:
+    if verb == "place":
+        return have.get(item, 0) > 0
+    if verb == "smelt":
+        return "furnace" in near and have.get(raw_of(item), 0) > 0 and have.get("coal", 0) > 0
+    recipe = recipe_of(item)
+    if recipe is None or (recipe.needs_table and "crafting_table" not in near):
+        return False
+    return all(have.get(ITEM_NAMES[part], 0) >= count for part, count in recipe.ingredients.items())

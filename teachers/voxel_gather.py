@@ -1,0 +1,36 @@
+"""Getting a block into the bag: see it, go to it, mine it.
+
+Invariant: "mine NAME" is chosen only while NAME is in the frame (the skill fails otherwise), and not twice
+from one view: after a failure there the body first goes nearer, then looks elsewhere.
+"""
+
+from __future__ import annotations
+
+from teachers.planners.pose_grid import TURNS
+from teachers.roles import Choice
+from teachers.voxel_explore import explore
+from teachers.voxel_situation import VoxelSituation, turned
+
+GATHER_DECISIONS = 1.0
+"""Decisions left that a choice to work with the hands claims."""
+
+
+def gather(situation: VoxelSituation, name: str) -> Choice:
+    """The next skill towards one more block `name`."""
+    history = situation.observation.history
+    in_frame = any(thing["name"] == name for thing in situation.facts["visible"])
+    failed = bool(history) and history[-1].action == f"mine {name}" and history[-1].outcome != "ok"
+    if in_frame and not failed:
+        return situation.prefer(f"mine {name}", -GATHER_DECISIONS)
+    if not len(situation.targets):
+        return explore(situation)
+    toward = situation.nearest_target
+    if situation.distance_to(*toward) > situation.facts["reach"]:
+        cost = situation.cost_to(situation.targets, situation.facts["reach"])
+        values = {a: v - GATHER_DECISIONS for a, v in cost.values(*situation.pose).items()}
+        return situation.choose(values, toward)
+    bearing = situation.bearing_to(*toward)
+    if failed or abs(bearing) <= 22.5:
+        return explore(situation)
+    turn = min(TURNS, key=lambda action: abs(turned(45.0 * TURNS[action], bearing)))
+    return situation.prefer(turn, -GATHER_DECISIONS)
