@@ -28,8 +28,8 @@ class RetortVisionConfig(PreTrainedConfig):
     base_config_key = "vision_config"
 
     image_size: int = 64
-    stem_channels: int = 32
-    mid_channels: int = 64
+    stem_channels: int = 24
+    mid_channels: int = 48
     width: int = 96
     mid_blocks: int = 1
     top_blocks: int = 2

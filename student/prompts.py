@@ -32,8 +32,8 @@ def sound_text(sound: Sound) -> str:
 
 
 def turn_text(turn: Turn, memory_notes: bool = True) -> str:
-    """One past decision; an outcome of "ok" goes without saying, and so does a note's first word "see"."""
-    note = turn.note.removeprefix("see ") if memory_notes else ""
+    """One past decision, the note and the action worded as in a reply; an outcome of "ok" goes unsaid."""
+    note = turn.note if memory_notes else ""
     outcome = "" if turn.outcome == "ok" else turn.outcome
     return " ".join(part for part in (note, turn.action, outcome) if part)
 
@@ -57,14 +57,23 @@ def build_prompt(
     """The prompt of `role` ("manager", "conductor" or "actor"); `order` is the upstream role's text. One
     `<image>` stands for the frame, a second one, within the goal, for the goal image."""
     goal = observation.goal
-    lines = [turn_text(turn, memory_notes) for turn in observation.history[-HISTORY:]]
-    lines += [status_text(observation.status), *(sound_text(sound) for sound in observation.sounds)]
-    lines += [f"order {order}"] if order else []
-    lines += [goal_text(goal.text, goal.image is not None)]
     images = (observation.frame,) if goal.image is None else (observation.frame, goal.image)
-    return Prompt(f"{IMAGE} {role} ; " + " ; ".join(lines), images, observation.notes, observation.actions)
+    last = goal_text(goal.text, goal.image is not None)
+    text = f"{prefix_text(observation, role, order, memory_notes)} {last}"
+    return Prompt(text, images, observation.notes, observation.actions)
+
+
+def prefix_text(
+    observation: Observation, role: str = "actor", order: str = "", memory_notes: bool = True
+) -> str:
+    """All of a prompt but its goal."""
+    turns = [turn_text(turn, memory_notes) for turn in observation.history[-HISTORY:]]
+    parts = [" ".join([IMAGE, role, *turns])]
+    parts += [status_text(observation.status), *(sound_text(sound) for sound in observation.sounds)]
+    parts += [f"order {order}"] if order else []
+    return " ; ".join(parts)
 
 
 def goal_text(text: str, pictured: bool) -> str:
     """The last part of a prompt."""
-    return f"goal {IMAGE} {text} :" if pictured else f"goal {text} :"
+    return f"; goal {IMAGE} {text} :" if pictured else f"; goal {text} :"

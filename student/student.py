@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
@@ -28,6 +29,9 @@ from worlds.types import NOTE_SEPARATOR, Frame
 
 TRIES_KEPT = 4096
 
+Frames = Sequence[Frame] | NDArray[np.uint8]
+"""N frames (H, W, 3), or one array (N, H, W, 3), uint8."""
+
 
 class Student:
     """One model with its tokenizer. Build it with `load` (a folder) or `fresh` (random weights)."""
@@ -42,7 +46,7 @@ class Student:
         self.policy.eval()
         self.device = next(self.policy.parameters()).device
         self._image_text = tokenizer.convert_ids_to_tokens(model.config.image_token_id)
-        self._separator = tuple(self._encode(" " + NOTE_SEPARATOR.strip()))
+        self.separator = tuple(self.encode_text(" " + NOTE_SEPARATOR.strip()))
         self._tries: dict[tuple[Any, ...], scoring.TokenTrie] = {}
         self._visual_tokens = 0
 
@@ -96,7 +100,7 @@ class Student:
 
     # -- inputs -------------------------------------------------------------------------------
 
-    def pixels(self, frames: Sequence[Frame]) -> Tensor:
+    def pixels(self, frames: Frames) -> Tensor:
         """Frames (H, W, 3) uint8 to normalised pixels (N, 3, S, S) of the vision tower's size, on its
         device."""
         if self.image_processor is not None:
@@ -107,7 +111,7 @@ class Student:
         return batch.to(self.device, self.policy.model.dtype)
 
     @torch.no_grad()
-    def image_features(self, frames: Sequence[Frame]) -> Tensor:
+    def image_features(self, frames: Frames) -> Tensor:
         """Vision features (N, V, D_vision); constant, and so worth caching, while the vision tower is
         frozen."""
         return self.policy.vision(self.pixels(frames))
@@ -126,11 +130,15 @@ class Student:
             rows.append(row)
         return rows
 
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of plain text, nothing added."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     def encode_reply(self, reply: str) -> list[int]:
         """Token ids of `note | action`, ended; the parts are tokenised apart, as candidates are."""
         note, action = split_reply(reply)
-        head = [*self._encode(" " + note), *self._separator] if note else []
-        return [*head, *self._encode(" " + action), self.tokenizer.eos_token_id]
+        head = [*self.encode_text(" " + note), *self.separator] if note else []
+        return [*head, *self.encode_text(" " + action), self.tokenizer.eos_token_id]
 
     def reply_batch(
         self, prompts: Sequence[Prompt], replies: Sequence[str], features: Tensor | None = None
@@ -152,7 +160,7 @@ class Student:
             reply_mask[row, -len(tail) :] = 1
         return {"input_ids": ids, "attention_mask": mask, "reply_mask": reply_mask, **vision}
 
-    def visual_tokens(self, frames: Sequence[Frame]) -> int:
+    def visual_tokens(self, frames: Frames) -> int:
         """V, the number of visual tokens of one image."""
         if not self._visual_tokens:
             self._visual_tokens = self.image_features(frames[:1]).shape[1]
@@ -210,7 +218,7 @@ class Student:
         if not any(prompt.notes for prompt in prompts):
             return [""] * len(prompts), [0.0] * len(prompts), ()
         tries = [
-            self._trie(prompt.notes, self._separator) if prompt.notes else self._trie(("",), (0,))
+            self._trie(prompt.notes, self.separator) if prompt.notes else self._trie(("",), (0,))
             for prompt in prompts
         ]
         scores = scoring.score_tries(self.policy, state, tries)
@@ -221,7 +229,7 @@ class Student:
             prompt.notes[best] if prompt.notes else "" for prompt, best in zip(prompts, chosen, strict=True)
         ]
         logprobs = [float(scores[row, best]) if noted[row] else 0.0 for row, best in enumerate(chosen)]
-        return notes, logprobs, self._separator[-1:]
+        return notes, logprobs, self.separator[-1:]
 
     def _trie(
         self, candidates: tuple[str, ...], terminal: tuple[int, ...], lead: tuple[int, ...] = ()
@@ -230,14 +238,11 @@ class Student:
         if key not in self._tries:
             if len(self._tries) >= TRIES_KEPT:
                 self._tries.clear()
-            tokens = [[*(self._encode(" " + text) if text else ()), *terminal] for text in candidates]
+            tokens = [[*(self.encode_text(" " + text) if text else ()), *terminal] for text in candidates]
             self._tries[key] = scoring.build_trie(tokens, lead)
         return self._tries[key]
 
     # -- tokens -------------------------------------------------------------------------------
-
-    def _encode(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _templated(self, text: str) -> str:
         if self.tokenizer.chat_template:
@@ -258,7 +263,7 @@ class Student:
         return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
 
 
-def draw(logprobs: np.ndarray, temperature: float, generator: np.random.Generator) -> int:
+def draw(logprobs: NDArray[np.float64], temperature: float, generator: np.random.Generator) -> int:
     """The index of the largest entry (temperature 0), or a draw from softmax(logprobs / temperature)."""
     if temperature <= 0:
         return int(np.argmax(logprobs))
@@ -275,8 +280,10 @@ def _placement(config: StudentConfig) -> tuple[torch.device, torch.dtype]:
     return device, torch.bfloat16 if config.dtype == "bfloat16" else torch.float32
 
 
-def _same_size(frames: Sequence[Frame]) -> list[np.ndarray]:
+def _same_size(frames: Frames) -> list[NDArray[np.uint8]]:
     """Runs of neighbouring frames of one size, stacked (n, H, W, 3)."""
+    if isinstance(frames, np.ndarray):
+        return [frames]
     groups: list[list[Frame]] = []
     for frame in frames:
         if groups and groups[-1][0].shape == frame.shape:
@@ -286,7 +293,7 @@ def _same_size(frames: Sequence[Frame]) -> list[np.ndarray]:
     return [np.stack(group) for group in groups]
 
 
-def _resize(frames: np.ndarray, size: int) -> Tensor:
+def _resize(frames: NDArray[np.uint8], size: int) -> Tensor:
     """(n, H, W, 3) uint8 to (n, 3, size, size) in [-1, 1]."""
     batch = torch.from_numpy(frames).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
     if batch.shape[-2:] != (size, size):

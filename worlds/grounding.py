@@ -57,9 +57,14 @@ class GroundingSource(Protocol):
     """A world's endless supply of labelled views. `notes` is its note vocabulary, `actions` action texts
     from which random histories are made up (as distractors; they are never answers)."""
 
-    class_names: tuple[str, ...]
-    notes: tuple[str, ...]
-    actions: tuple[str, ...]
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+    @property
+    def actions(self) -> tuple[str, ...]: ...
 
     def sample(self, count: int, seed: int, split: Split) -> GroundingBatch:
         """`count` views, a function of the arguments; worlds of two splits are never the same."""

@@ -1,0 +1,295 @@
+"""`retort pretrain`: the base model, grounded on frames with the simulator's free labels.
+
+Invariant: no demonstration of a task enters: what is learnt is where things are, in the wording in which the
+student will later be asked and will answer. Views are of the split "pretrain"; the figures on the card are of
+"test" worlds. The result is a function of the config (one process, one thread count).
+
+Two stages. Dense: the encoder learns which classes each cell of the frame shows, and (through a head that is
+thrown away) every thing's note. Questions: projector and language model learn to answer questions from the
+encoder's tokens, several per frame behind one shared prefix.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from learner import pretrain_data as data
+from student.config import StudentConfig
+from student.grounding import evaluate_grounding
+from student.student import Student
+from worlds.grounding import GroundingSource
+
+Report = Callable[[Mapping[str, Any]], None]
+POSITIVE_WEIGHT = 4.0
+"""Of a present class in the dense loss: things fill few cells."""
+HISTORY_LENGTHS = (0, 0, 1, 1, 2, 2, 4, 8)
+"""Turns of made-up history, drawn per batch."""
+
+
+@dataclass
+class PretrainConfig:
+    """`world` is "voxel" or "babyai"; `out` the folder of the base model; `init` a base model to go on from
+    ("": none). `frames` views are collected by `workers` processes. Steps of 0 leave a stage out.
+    `vision_lr` > 0 lets the encoder learn in the question stage too."""
+
+    world: str = "voxel"
+    out: str = "runs/base"
+    init: str = ""
+    seed: int = 0
+    frames: int = 100_000
+    frame_size: int = 64
+    workers: int = 2
+    threads: int = 1
+    dense_steps: int = 3000
+    dense_batch: int = 128
+    dense_lr: float = 3e-3
+    question_steps: int = 4000
+    question_batch: int = 64
+    questions: int = 8
+    question_lr: float = 2e-3
+    vision_lr: float = 0.0
+    eval_frames: int = 2000
+
+
+def make_source(world: str, frame_size: int = 64) -> GroundingSource:
+    """The grounding source of a world. Raises ValueError for a world that has none."""
+    match world:
+        case "voxel":
+            from worlds.voxel.grounding import VoxelGrounding
+
+            return VoxelGrounding(frame_size)
+        case "babyai":
+            from worlds.babyai.grounding import BabyAIGrounding
+
+            return BabyAIGrounding(frame_size)
+    raise ValueError(f"world={world!r} has no grounding source; use voxel or babyai.")
+
+
+def pretrain(config: PretrainConfig, report: Report) -> dict[str, Any]:
+    """Train a base model and write it to `config.out`. Returns the facts on its card."""
+    began = time.monotonic()
+    torch.set_num_threads(config.threads)
+    maker = partial(make_source, config.world, config.frame_size)
+    source = maker()
+    views = data.collect(
+        maker, config.frames, config.seed, "pretrain", config.workers,
+        lambda stage, done: report({"stage": stage, "done": done}),
+    )  # fmt: skip
+    student = new_student(config, source, views)
+    train(student, source, views, config, report)
+    figures = evaluate_grounding(student, source, config.eval_frames, config.seed, "test")
+    facts: dict[str, Any] = {
+        "title": f"Retort base model: {config.world}",
+        "command": command(config),
+        "seed": config.seed,
+        "hours": (time.monotonic() - began) / 3600,
+        "trained on": "frames from random viewpoints with the simulator's labels; no demonstrations",
+        **{f"held-out grounding, {name}": value for name, value in sorted(figures.items())},
+    }
+    student.save(config.out, facts)
+    report({"stage": "done", "done": 1.0, **figures})
+    return facts
+
+
+def command(config: PretrainConfig) -> str:
+    """The command that makes this base model again."""
+    changed = [
+        f"{name}={value}"
+        for name, value in asdict(config).items()
+        if value != getattr(PretrainConfig(), name) and name not in ("out", "world")
+    ]
+    name = Path(config.out).name
+    return " ".join(["python retort.py pretrain", config.world, *changed, f"--out {name}"])
+
+
+def new_student(config: PretrainConfig, source: GroundingSource, views: data.Views) -> Student:
+    """A student whose tokenizer knows every word of the source, and its notes and actions as one token each,
+    fresh or from `config.init`."""
+    if config.init:
+        return Student.load(StudentConfig(path=config.init, dtype="float32"))
+    asked = {question.text for questions in views.questions[:2000] for question in questions}
+    heard = {sound.name for sounds in views.sounds for sound in sounds}
+    words = [*source.notes, *source.actions, *source.class_names, *sorted(asked), *sorted(heard)]
+    phrases = [*source.notes, *source.actions]
+    return Student.fresh(StudentConfig(dtype="float32"), seed=config.seed, words=words, phrases=phrases)
+
+
+def train(
+    student: Student, source: GroundingSource, views: data.Views, config: PretrainConfig, report: Report
+) -> None:
+    """Both stages, in place."""
+    rng = np.random.default_rng(config.seed)
+    torch.manual_seed(config.seed)
+    if config.dense_steps:
+        learn_to_see(student, source, views, config, rng, report)
+    if config.question_steps:
+        learn_to_answer(student, source, views, config, rng, report)
+    student.policy.eval()
+
+
+# -- stage 1 ----------------------------------------------------------------------------------
+
+
+class DenseHead(nn.Module):
+    """Reads cells (B, C, G, G) as class logits (B, classes, G, G) and as notes (B, things, notes): each thing
+    looks where its attention falls, and sees the cell's features and place. Thrown away after pretraining."""
+
+    def __init__(self, width: int, cells: int, classes: int, things: int, notes: int) -> None:
+        super().__init__()
+        self.classes = nn.Conv2d(width, classes, 1)
+        self.attention = nn.Conv2d(width, things, 1)
+        self.names = nn.Parameter(torch.randn(things, 32) * 0.3)
+        self.notes = nn.Sequential(nn.Linear(width + cells + 32, 128), nn.ReLU(), nn.Linear(128, notes))
+
+    def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits of classes and notes."""
+        features = cells.flatten(2).transpose(1, 2)
+        place = torch.eye(features.shape[1], device=cells.device).expand(len(cells), -1, -1)
+        looked = self.attention(cells).flatten(2).softmax(-1) @ torch.cat([features, place], -1)
+        names = self.names.expand(len(cells), -1, -1)
+        return self.classes(cells), self.notes(torch.cat([looked, names], -1))
+
+
+def note_table(views: data.Views, notes: tuple[str, ...]) -> NDArray[np.int64]:
+    """(N, things) int64: the index of the note about each thing that is asked for by name; -100 where this
+    frame is not asked about it."""
+    index = {note: place for place, note in enumerate(notes)}
+    things: dict[str, int] = {}
+    rows: list[list[tuple[int, int]]] = []
+    for questions in views.questions:
+        named = [question for question in questions if question.kind == "named"]
+        rows.append([(things.setdefault(q.text, len(things)), index[q.answer]) for q in named])
+    table = np.full((len(rows), max(len(things), 1)), -100, np.int64)
+    for row, entries in enumerate(rows):
+        for thing, note in entries:
+            table[row, thing] = note
+    return table
+
+
+def learn_to_see(
+    student: Student, source: GroundingSource, views: data.Views, config: PretrainConfig,
+    rng: np.random.Generator, report: Report,
+) -> None:  # fmt: skip
+    """Stage 1: dense labels for the encoder."""
+    encoder = student.policy.model.model.vision_tower
+    encoder.requires_grad_(True)
+    encoder.learn_statistics = True
+    encoder.train()
+    encoder.to(memory_format=torch.channels_last)
+    table = note_table(views, source.notes)
+    vision = encoder.config
+    head = DenseHead(
+        vision.width, vision.grid**2, views.classes.shape[-1], table.shape[1], len(source.notes)
+    ).to(student.device)
+    weight = torch.tensor(POSITIVE_WEIGHT, device=student.device)
+    optimiser, schedule = _optimiser(
+        [([*encoder.parameters(), *head.parameters()], config.dense_lr)], config.dense_steps
+    )
+    for step, rows in enumerate(_batches(len(views.frames), config.dense_batch, config.dense_steps, rng)):
+        classes, notes = head(encoder.grid_features(student.pixels(views.frames[rows])))
+        wanted = torch.from_numpy(views.classes[rows]).to(student.device).permute(0, 3, 1, 2).float()
+        dense = nn.functional.binary_cross_entropy_with_logits(classes, wanted, pos_weight=weight)
+        answer = torch.from_numpy(table[rows]).to(student.device)
+        where = nn.functional.cross_entropy(notes.flatten(0, 1), answer.flatten(), ignore_index=-100)
+        _descend(dense + where, optimiser, schedule)
+        if step % 50 == 0 or step == config.dense_steps - 1:
+            seen = answer > 0
+            right = (notes.argmax(-1) == answer)[seen].float().mean()
+            report({"stage": "dense", "done": (step + 1) / config.dense_steps, "dense_loss": dense.item(),
+                    "note_loss": where.item(), "seen_exact": right.item()})  # fmt: skip
+    encoder.learn_statistics = False
+    encoder.eval()
+
+
+# -- stage 2 ----------------------------------------------------------------------------------
+
+
+def learn_to_answer(
+    student: Student, source: GroundingSource, views: data.Views, config: PretrainConfig,
+    rng: np.random.Generator, report: Report,
+) -> None:  # fmt: skip
+    """Stage 2: packed questions for projector and language model (and the encoder, if `vision_lr`)."""
+    policy, model = student.policy, student.policy.model
+    encoder = list(model.model.vision_tower.parameters())
+    rest = [p for name, p in model.named_parameters() if "vision_tower" not in name]
+    groups = [(rest, config.question_lr)] + ([(encoder, config.vision_lr)] if config.vision_lr else [])
+    policy.freeze_vision = not config.vision_lr
+    model.model.vision_tower.requires_grad_(bool(config.vision_lr))
+    policy.train()
+    cached = (
+        None
+        if config.vision_lr
+        else (_features(student, views.frames), _features(student, views.goal_images))
+    )
+    visual_tokens = student.visual_tokens(views.frames[:1])
+    optimiser, schedule = _optimiser(groups, config.question_steps)
+    for step, rows in enumerate(
+        _batches(len(views.frames), config.question_batch, config.question_steps, rng)
+    ):
+        turns = int(rng.choice(HISTORY_LENGTHS))
+        packed = data.pack(student, views, source, rows, config.questions, turns, visual_tokens, rng)
+        if cached is None:
+            features = policy.vision(student.pixels(data.image_batch(views, packed.images)))
+        else:
+            features = torch.stack([cached[goal][index] for goal, index in packed.images])
+            features = features.to(student.device, model.dtype)
+        embeds = policy.embed(packed.input_ids, features)
+        hidden = policy.hidden(embeds, packed.mask, packed.position_ids)
+        asked = packed.targets >= 0
+        logits = policy.logits(hidden[asked])
+        loss = nn.functional.cross_entropy(logits, packed.targets[asked])
+        _descend(loss, optimiser, schedule)
+        if step % 50 == 0 or step == config.question_steps - 1:
+            right = (logits.argmax(-1) == packed.targets[asked]).float().mean()
+            report({"stage": "questions", "done": (step + 1) / config.question_steps, "loss": loss.item(),
+                    "token_accuracy": right.item()})  # fmt: skip
+    policy.freeze_vision = student.config.freeze_vision
+    policy.eval()
+
+
+def _features(student: Student, frames: NDArray[np.uint8]) -> Tensor:
+    """All frames' features (N, V, D), in half precision, on the host."""
+    parts = [student.image_features(frames[i : i + 256]).half().cpu() for i in range(0, len(frames), 256)]
+    return torch.cat(parts) if parts else torch.zeros(0)
+
+
+def _batches(count: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """`steps` batches of row indices, each epoch a new shuffle."""
+    order = rng.permutation(count)
+    at = 0
+    for _ in range(steps):
+        if at + batch > count:
+            order, at = rng.permutation(count), 0
+        yield order[at : at + batch]
+        at += batch
+
+
+def _optimiser(groups: list[tuple[list[nn.Parameter], float]], steps: int) -> tuple[Any, Any]:
+    optimiser = torch.optim.AdamW(
+        [{"params": params, "lr": lr} for params, lr in groups], weight_decay=1e-4, fused=True
+    )
+    warmup = max(1, steps // 30)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser,
+        lambda step: min((step + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / steps))),
+    )
+    return optimiser, schedule
+
+
+def _descend(loss: Tensor, optimiser: Any, schedule: Any) -> None:
+    optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], 1.0)
+    optimiser.step()
+    schedule.step()
