@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ledger.records import NEED_REASON, STATES, TRANSITIONS, LedgerError, Record, State
-from ledger.segments import read_rows, segment_number, segment_path, write_segment
+from ledger.segments import fits, read_rows, segment_number, segment_path, to_table, write_segment
 
 FLUSH_S = 0.5
 """Half of the promised second: the rest is for the write itself."""
@@ -60,7 +61,8 @@ class Ledger:
         self._writable = writable
         self._clock = clock
         self._lock = threading.RLock()
-        self._buffer: dict[str, Record] = {}
+        self._buffer: dict[str, int] = {}
+        self._tables: list[pa.Table] = []
         self._failure: LedgerError | None = None
         self._closing = threading.Event()
         self._population: tuple[tuple[int, ...], NDArray[np.int64]] | None = None
@@ -122,8 +124,8 @@ class Ledger:
 
     def append(self, records: Sequence[Record]) -> int:
         """Take records in; returns how many were new. They are durable within a second, or when `flush`
-        returns. Raises LedgerError when they cannot be made durable (they stay in memory: free space and
-        call `flush`)."""
+        returns. Raises LedgerError when what is waiting cannot be made durable (it stays in memory: free
+        space and call `flush`), ValueError when a column mixes types (nothing is taken)."""
         self._must_write()
         with self._lock:
             if self._failure is not None:
@@ -132,7 +134,13 @@ class Ledger:
             query = f"SELECT id FROM samples WHERE {AMONG}"
             for (known,) in self._db.execute(query, (json.dumps(list(fresh)),)):
                 del fresh[known]
-            self._buffer.update(fresh)
+            if not fresh:
+                return 0
+            table = to_table([record.columns for record in fresh.values()])
+            if not fits(self._tables, table):
+                self.flush()
+            self._tables.append(table)
+            self._buffer.update((name, record.order) for name, record in fresh.items())
             if len(self._buffer) >= FLUSH_RECORDS:
                 self.flush()
             return len(fresh)
@@ -143,19 +151,20 @@ class Ledger:
             if not self._buffer:
                 return
             try:
-                self._commit(list(self._buffer.values()))
+                self._commit()
             except LedgerError as error:
                 self._failure = error
                 raise
             self._failure = None
             self._buffer.clear()
+            self._tables.clear()
 
-    def _commit(self, records: Sequence[Record]) -> None:
+    def _commit(self) -> None:
         (number,) = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM segments").fetchone()
         (first,) = self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM samples").fetchone()
-        size = write_segment(self.segments, number, [record.columns for record in records])
+        size = write_segment(self.segments, number, self._tables)
         rows = [
-            (first + row, record.sample_id, record.order, number, row) for row, record in enumerate(records)
+            (first + row, name, order, number, row) for row, (name, order) in enumerate(self._buffer.items())
         ]
         try:
             with self._transaction():
@@ -246,6 +255,13 @@ class Ledger:
         found = dict(self._select(query, (before,)))
         return {state: found.get(state, 0) for state in STATES}
 
+    def orders(self, since: int, before: int) -> list[int]:
+        """The places of the records in the training order that lie in [since, before), ascending."""
+        rows = self._select(
+            "SELECT place FROM samples WHERE place >= ? AND place < ? ORDER BY place", (since, before)
+        )
+        return [place for (place,) in rows]
+
     def reasons(self) -> dict[tuple[State, str], int]:
         """How many records are in each (state, reason), among those that carry a reason."""
         query = "SELECT state, reason, count(*) FROM samples WHERE reason != '' GROUP BY state, reason"
@@ -314,14 +330,17 @@ class Ledger:
     # -- inside -------------------------------------------------------------------------------
 
     def _recover(self) -> None:
-        known = {row[0]: row[1:] for row in self._db.execute("SELECT number, bytes, lost FROM segments")}
+        query = "SELECT number, bytes, lost FROM segments"
+        known = {number: (size, bool(lost)) for number, size, lost in self._db.execute(query)}
         ignored = []
         for path in sorted(self.segments.iterdir()):
             if segment_number(path) not in known:
                 ignored.append(path.name)
                 path.unlink()
         lost = [
-            number for number, size in known.items() if _size(segment_path(self.segments, number)) != size
+            number
+            for number, (size, lost_before) in known.items()
+            if not lost_before and _size(segment_path(self.segments, number)) != size
         ]
         with self._transaction():
             self._release("1")

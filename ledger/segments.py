@@ -33,17 +33,29 @@ def segment_number(path: Path) -> int | None:
     return int(path.stem) if path.suffix == ".parquet" and path.stem.isdigit() else None
 
 
-def write_segment(folder: Path, number: int, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Write rows as segment `number`; returns its size in bytes once it is durable.
-
-    Raises LedgerError when the disk is full (nothing is left behind) and ValueError when a column mixes
-    types.
-    """
-    names = {name: None for row in rows for name in row}
+def to_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as an Arrow table; a column that a row lacks is None there. Raises ValueError when a column mixes
+    types."""
+    names = dict.fromkeys(name for row in rows for name in row)
     try:
-        table = pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
+        return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
     except pa.ArrowException as error:
         raise ValueError(f"a ledger column must hold one type throughout an append: {error}") from error
+
+
+def fits(tables: Sequence[pa.Table], table: pa.Table) -> bool:
+    """Whether `table` can share a segment with `tables` without a change of type."""
+    try:
+        pa.unify_schemas([*(other.schema for other in tables), table.schema])
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def write_segment(folder: Path, number: int, tables: Sequence[pa.Table]) -> int:
+    """Write tables as segment `number`; returns its size in bytes once it is durable. Raises LedgerError
+    when the disk is full (nothing is left behind)."""
+    table = pa.concat_tables(tables, promote_options="default")
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP)
     data = sink.getvalue()
