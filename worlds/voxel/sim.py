@@ -12,6 +12,7 @@ argument, 7 the inventory slot.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -23,7 +24,7 @@ from worlds.voxel.containers import tick_furnaces
 from worlds.voxel.crafting import craft
 from worlds.voxel.interact import attack, place, stop_digging, use
 from worlds.voxel.inventory import equip, take_from_slot
-from worlds.voxel.physics import SNEAKING, move_body, turn_body
+from worlds.voxel.physics import SNEAKING, SPRINTING, move_body, turn_body
 from worlds.voxel.state import VoxelState
 from worlds.voxel.tables import TABLES, Arrays, Tables, arrays_of
 from worlds.voxel.terrain import TerrainConfig, WorldFacts, generate
@@ -88,7 +89,9 @@ def _tick_body(s: Arrays, t: Tables, b: int, a: int, action: NDArray[np.int64]) 
         strafe,
         mode,
     )
-    walked = np.hypot(s.position[b, a, 0] - x, s.position[b, a, 2] - z)
+    walked = 0.0
+    if mode == SPRINTING:
+        walked = math.hypot(s.position[b, a, 0] - x, s.position[b, a, 2] - z)
     tick_vitals(s, t, b, a, fallen, walked, mode)
 
 
@@ -107,6 +110,17 @@ def tick_batch(s: Arrays, t: Tables, actions: NDArray[np.int64]) -> None:
     """One tick of every world; `actions` is (B, A, 8) int64, within `ACTION_SIZES`."""
     for b in range(actions.shape[0]):
         tick_world(s, t, b, actions[b])
+
+
+@njit(cache=True, nogil=True)
+def within_sizes(actions: NDArray[np.int64]) -> bool:
+    """Whether all components of (B, A, 8) actions are within `ACTION_SIZES`."""
+    fine = True
+    for b in range(actions.shape[0]):
+        for a in range(actions.shape[1]):
+            for k in range(actions.shape[2]):
+                fine &= 0 <= actions[b, a, k] < ACTION_SIZES[k]
+    return fine
 
 
 def noop_actions(worlds: int, bodies: int = 1) -> NDArray[np.int64]:
@@ -162,7 +176,7 @@ class VoxelSim:
         expected = (self.config.worlds, self.config.bodies, len(ACTION_SIZES))
         if actions.shape != expected:
             raise ValueError(f"actions have shape {actions.shape}; this simulator takes {expected}")
-        if (actions < 0).any() or (actions >= np.array(ACTION_SIZES)).any():
+        if not within_sizes(actions):
             raise ValueError(f"an action component is outside 0..n-1 of {ACTION_SIZES}")
         tick_batch(self.arrays, TABLES, actions)
 
