@@ -1,0 +1,146 @@
+"""Animals and other bodies as a few coloured boxes, drawn over a frame that has its depths.
+
+Invariant: a creature shows only where it is nearer than what the frame already holds there.
+Boxes are given in the creature's own axes (right, up, ahead), scaled from blocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from worlds.voxel.data import ANIMALS
+
+_Box = tuple[float, float, float, float, float, float, int]
+
+
+def _four_legs(width: float, low: float, length: float, colour: int) -> list[_Box]:
+    w, n = width / 2, length / 2
+    return [
+        (-w, 0, n - 0.22, w, low, n, colour),
+        (-w, 0, -n, w, low, -n + 0.22, colour),
+    ]
+
+
+_BOXES: dict[str, list[_Box]] = {
+    "cow": [
+        (-0.4, 0.65, -0.7, 0.4, 1.35, 0.6, 0x6B4A34), (-0.41, 0.8, -0.3, 0.41, 1.36, 0.15, 0xE8E4E0),
+        (-0.25, 1.0, 0.6, 0.25, 1.5, 1.0, 0x5A3A28), (-0.2, 1.0, 0.98, 0.2, 1.2, 1.03, 0xD8B8A8),
+        *_four_legs(0.7, 0.65, 1.1, 0x4A3424),
+    ],
+    "sheep": [
+        (-0.4, 0.5, -0.6, 0.4, 1.2, 0.5, 0xF4F2EE), (-0.2, 0.9, 0.5, 0.2, 1.3, 0.85, 0xC8A890),
+        (-0.25, 1.1, 0.45, 0.25, 1.35, 0.75, 0xF4F2EE), *_four_legs(0.6, 0.5, 1.0, 0xC8A890),
+    ],
+    "pig": [
+        (-0.35, 0.35, -0.5, 0.35, 0.9, 0.45, 0xF0A0A4), (-0.27, 0.45, 0.45, 0.27, 0.95, 0.85, 0xF2ACB0),
+        (-0.13, 0.55, 0.85, 0.13, 0.72, 0.92, 0xC8686C), *_four_legs(0.6, 0.35, 0.9, 0xD88890),
+    ],
+    "chicken": [
+        (-0.2, 0.25, -0.25, 0.2, 0.6, 0.2, 0xFAFAFA), (-0.12, 0.5, 0.15, 0.12, 0.85, 0.35, 0xFAFAFA),
+        (-0.1, 0.62, 0.35, 0.1, 0.72, 0.48, 0xF0A020), (-0.05, 0.5, 0.34, 0.05, 0.62, 0.42, 0xD02018),
+        (-0.12, 0, -0.05, 0.12, 0.25, 0.05, 0xE0A030),
+    ],
+    "": [
+        (-0.25, 0, -0.12, 0.25, 0.75, 0.12, 0x33418F), (-0.5, 0.75, -0.14, 0.5, 1.4, 0.14, 0x16A0A0),
+        (-0.25, 1.4, -0.25, 0.25, 1.8, 0.25, 0xC89878), (-0.26, 1.66, -0.26, 0.26, 1.82, 0.2, 0x4A3020),
+    ],
+}  # fmt: skip
+BODY_KIND = 0
+"""The boxes of another agent's body stand where animal kind 0 ("none") would."""
+
+
+def _box_table() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Boxes (kinds, 8, 6) and colours (kinds, 8), unused ones with colour -1."""
+    boxes = np.zeros((len(ANIMALS), 8, 6))
+    colours = np.full((len(ANIMALS), 8), -1, np.int64)
+    for kind, animal in enumerate(ANIMALS):
+        for i, (*box, colour) in enumerate(_BOXES[animal.name]):
+            boxes[kind, i] = box
+            colours[kind, i] = colour
+    return boxes, colours
+
+
+BOXES, COLOURS = _box_table()
+_BOUND = 1.3
+"""Radius of a ball about the middle (0.8 above the feet) that holds every creature."""
+
+
+@njit(cache=True)
+def _meet_box(
+    box: NDArray[np.float64], o: tuple[float, float, float], d: tuple[float, float, float]
+) -> tuple[float, int]:
+    """(t, axis of the face) where a ray enters the box; t = inf when it misses."""
+    enter, leave, axis = 1e-3, 1e30, -1
+    for k in range(3):
+        if d[k] == 0.0:
+            if o[k] < box[k] or o[k] > box[k + 3]:
+                return np.inf, -1
+            continue
+        near, far = (box[k] - o[k]) / d[k], (box[k + 3] - o[k]) / d[k]
+        if near > far:
+            near, far = far, near
+        if near > enter:
+            enter, axis = near, k
+        leave = min(leave, far)
+    return (enter, axis) if axis >= 0 and enter < leave else (np.inf, -1)
+
+
+@njit(cache=True)
+def draw_creature(
+    kind: int,
+    x: float,
+    y: float,
+    z: float,
+    yaw_deg: float,
+    mark: int,
+    eye: tuple[float, float, float],
+    basis: NDArray[np.float64],
+    rgb_HW3: NDArray[np.uint8],
+    depth_HW: NDArray[np.float32],
+    mark_HW: NDArray[np.int16],
+) -> None:
+    """Draw one creature whose feet are at (x, y, z). `basis` rows are right, up (both times the
+    tangent of half the field of view) and ahead; `depth_HW` holds t along the pixel's ray; `mark`
+    is written to `mark_HW` wherever the creature shows."""
+    height, width = depth_HW.shape
+    cx, cy, cz = x - eye[0], y + 0.8 - eye[1], z - eye[2]
+    ahead = cx * basis[2, 0] + cy * basis[2, 1] + cz * basis[2, 2]
+    if ahead < -_BOUND:
+        return
+    first_row, last_row, first_column, last_column = 0, height, 0, width
+    if ahead > _BOUND * 1.5:
+        scale = basis[0, 0] ** 2 + basis[0, 1] ** 2 + basis[0, 2] ** 2
+        right = (cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]) / scale / ahead
+        up = (cx * basis[1, 0] + cy * basis[1, 1] + cz * basis[1, 2]) / scale / ahead
+        reach = _BOUND / np.sqrt(scale) / (ahead - _BOUND) * (1.0 + max(abs(right), abs(up)))
+        first_column = max(0, int((right - reach + 1.0) * 0.5 * width))
+        last_column = min(width, int((right + reach + 1.0) * 0.5 * width) + 2)
+        first_row = max(0, int((1.0 - up - reach) * 0.5 * height))
+        last_row = min(height, int((1.0 - up + reach) * 0.5 * height) + 2)
+    sine, cosine = np.sin(np.deg2rad(yaw_deg)), np.cos(np.deg2rad(yaw_deg))
+    ox, oz = eye[0] - x, eye[2] - z
+    origin = (ox * cosine + oz * sine, eye[1] - y, ox * sine - oz * cosine)
+    for row in range(first_row, last_row):
+        v = 1.0 - (row + 0.5) * 2.0 / height
+        for column in range(first_column, last_column):
+            u = (column + 0.5) * 2.0 / width - 1.0
+            dx = basis[2, 0] + u * basis[0, 0] + v * basis[1, 0]
+            dy = basis[2, 1] + u * basis[0, 1] + v * basis[1, 1]
+            dz = basis[2, 2] + u * basis[0, 2] + v * basis[1, 2]
+            ray = (dx * cosine + dz * sine, dy, dx * sine - dz * cosine)
+            best, colour, face = float(depth_HW[row, column]), -1, 0
+            for i in range(8):
+                if COLOURS[kind, i] < 0:
+                    break
+                t, axis = _meet_box(BOXES[kind, i], origin, ray)
+                if t < best:
+                    best, colour, face = t, COLOURS[kind, i], axis
+            if colour >= 0:
+                light = 0.64 if face == 0 else 1.0 if face == 1 else 0.82
+                depth_HW[row, column] = best
+                mark_HW[row, column] = mark
+                rgb_HW3[row, column, 0] = np.uint8((colour >> 16) * light)
+                rgb_HW3[row, column, 1] = np.uint8(((colour >> 8) & 255) * light)
+                rgb_HW3[row, column, 2] = np.uint8((colour & 255) * light)
