@@ -228,6 +228,7 @@ class _Cast:
             decisions=seat.step,
             model_calls=seat.model_calls,
             ticks=seat.ticks,
+            legal_mass=float(np.mean([d.legal_mass for t in seat.turns if (d := t.decision)] or [1.0])),
             samples=samples,
             trace=trace if self.settings.trace else (),
         )

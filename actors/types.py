@@ -99,7 +99,7 @@ class TraceStep:
 @dataclass(frozen=True)
 class EpisodeResult:
     """One whole episode. `decisions` counts the world's steps, `model_calls` what the policy was asked,
-    `ticks` the primitive steps."""
+    `ticks` the primitive steps; `legal_mass` is the policy's mean probability of a legal action."""
 
     spec: EpisodeSpec
     success: bool
@@ -107,6 +107,7 @@ class EpisodeResult:
     decisions: int
     model_calls: int
     ticks: int
+    legal_mass: float = 1.0
     samples: tuple[Sample, ...] = ()
     trace: tuple[TraceStep, ...] = ()
 
