@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
 from student import card as model_card
 from student import checkpoint, scoring
@@ -58,12 +58,13 @@ class Student:
         checkpoint."""
         folder = config.folder()
         device, dtype = _placement(config)
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-        if model.config.model_type != "llava":
+        kind = AutoConfig.from_pretrained(folder).model_type
+        if kind != "llava":
             raise ValueError(
-                f"student.path={config.path!r} holds a {model.config.model_type!r} model; the student needs "
-                "the LLaVA layout (vision tower, projector, causal language model): choose such a checkpoint."
+                f"student.path={config.path!r} holds a {kind!r} model; the student needs the LLaVA layout "
+                "(vision tower, projector, causal language model): choose such a checkpoint."
             )
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True)
         own = isinstance(model.config.vision_config, RetortVisionConfig)
         processor = None if own else AutoImageProcessor.from_pretrained(folder, use_fast=False)
         return cls(model.to(device), AutoTokenizer.from_pretrained(folder), processor, config)
