@@ -10,7 +10,7 @@
 | `target` | name of the block, landmark or animal that the task is about ("" if none) |
 | `targets` | float (n, 3) positions x, y, z of all its true instances |
 | `reach` | distance (blocks, horizontal) at which the target counts as reached |
-| `visible` | list of {name, column, distance, pixels, position}: named things in the frame now: `column` 0..4 left to right, `distance` in blocks |
+| `visible` | list of {name, column 0..4, distance (blocks), pixels, position}: named things in the frame |
 | `seen_targets` | float (n, 3) instances of the target that were in view at some time in this episode |
 | `recent_targets` | float (n, 3) instances in view at one of the last `HISTORY_TURNS` decisions or now |
 | `actions` | the legal action texts |
@@ -25,6 +25,17 @@ Notes of the voxel world: "see none" or "see COLUMN DISTANCE" with COLUMN in `CO
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worlds.types import Mirror, Observation
+
+if TYPE_CHECKING:
+    from worlds.voxel.perception import Thing
+    from worlds.voxel.tasks.common import Task
 
 COLUMNS = ("far-left", "left", "centre", "right", "far-right")
 DISTANCES = ("near", "mid", "far")
@@ -41,3 +52,62 @@ def note_for(column: int, distance: float) -> str:
     """The note about something in frame column 0..4 at `distance` blocks."""
     bucket = sum(distance >= bound for bound in DISTANCE_BOUNDS)
     return f"see {COLUMNS[column]} {DISTANCES[bucket]}"
+
+
+def build_mirror(
+    suite: str,
+    task: Task,
+    observation: Observation,
+    things: list[Thing],
+    seen_targets: NDArray[np.float64],
+    recent_targets: NDArray[np.float64],
+    iteration: int,
+) -> Mirror:
+    """The mirror of the present state; `things` are those of the present frame, nearest first."""
+    body, state = task.body, task.body.state
+    poses = [
+        (*(float(v) for v in state.position[body.b, a]), float(state.yaw_deg[body.b, a]), float(pitch))
+        for a, pitch in enumerate(state.pitch_deg[body.b])
+    ]
+    facts = {
+        "blocks": body.blocks.copy(),
+        "known": state.seen[body.b].any(axis=0),
+        "pose": poses[body.a],
+        "bodies": poses,
+        "suite": suite,
+        "target": task.about(),
+        "targets": task.targets(),
+        "reach": task.reach,
+        "visible": [thing.as_fact() for thing in things],
+        "seen_targets": seen_targets,
+        "recent_targets": recent_targets,
+        "actions": observation.actions,
+        "notes": observation.notes,
+        "inventory": dict(observation.status.inventory),
+        "wanted": dict(task.wanted),
+        "iteration": iteration,
+        "max_iterations": task.max_iterations,
+        "size": body.blocks.shape,
+    }
+    return Mirror("voxel", facts, _as_text(facts, observation, things))
+
+
+def _as_text(facts: dict[str, Any], observation: Observation, things: list[Thing]) -> str:
+    """The same, short, for language-model teachers."""
+    x, y, z, yaw, _ = facts["pose"]
+    lines = [
+        f"Task: {observation.goal.text}. Decision {facts['iteration']} of {facts['max_iterations']}.",
+        f"You stand at x {x:.1f} y {y:.1f} z {z:.1f}, heading {yaw:.0f} degrees clockwise from north (-z).",
+    ]
+    if facts["target"]:
+        places = "; ".join(f"x {tx:.1f} z {tz:.1f}" for tx, _, tz in facts["targets"][:6].tolist())
+        lines.append(
+            f"Instances of {facts['target']}: {places or 'none'}. Reached within {facts['reach']} blocks."
+        )
+    seen = "; ".join(f"{t.name} {COLUMNS[t.column]} at {t.distance:.0f} blocks" for t in things[:8])
+    lines.append(f"In the frame: {seen or 'nothing named'}.")
+    if facts["inventory"] or facts["wanted"]:
+        lines.append(f"Carried: {facts['inventory']}. Wanted: {facts['wanted']}.")
+    last = "; ".join(f"{turn.action} ({turn.outcome})" for turn in observation.history)
+    lines.append(f"So far: {last or 'nothing'}. Legal actions: {', '.join(observation.actions)}.")
+    return "\n".join(lines)

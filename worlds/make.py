@@ -1,0 +1,21 @@
+"""Every world by the name of its suite: the one place that knows them all."""
+
+from __future__ import annotations
+
+from worlds.base import World
+
+
+def make_world(suite: str, frame_size: int = 64) -> World:
+    """The world that plays `suite`, such as "voxel/goal_name".
+
+    Raises ValueError, with the known worlds or suites, for another name."""
+    match suite.partition("/")[0]:
+        case "voxel":
+            from worlds.voxel.world import VoxelWorld
+
+            return VoxelWorld(suite, frame_size)
+        case "babyai":
+            from worlds.babyai.world import BabyAIWorld
+
+            return BabyAIWorld(suite, frame_size)
+    raise ValueError(f"unknown suite {suite!r}: it must begin with voxel/ or babyai/")

@@ -1,0 +1,175 @@
+"""What is in sight: named things found in the renderer's own buffers.
+
+Invariant: a thing is in sight exactly when at least `MIN_PIXELS` pixels of the frame show it. Notes,
+grounding labels, skills and the mirror's `visible` all use this one rule, so nobody is told of a
+thing that the pixels do not show.
+
+A thing of a block kind is a cluster of visible cells of that kind (two cells belong together when no
+coordinate differs by more than `CLUSTER`); an animal is a thing of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from worlds.voxel.data import ANIMALS, BLOCK, BLOCK_NAMES
+from worlds.voxel.mirror import COLUMNS, NOTES, note_for
+from worlds.voxel.render import Rendered
+from worlds.voxel.state import VoxelState
+
+MIN_PIXELS = 3
+"""In a 64x64 frame; larger frames need proportionally more."""
+CLUSTER = 2
+_MOST_CELLS = 1024
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One named thing in the frame: `column` 0..4 of its mean pixel, horizontal `distance` in blocks from
+    the body to its `position` (x, y, z: the middle of what is seen of it), `cell` (x, z, y) the
+    nearest visible cell, `animal` its index in the state (-1: blocks)."""
+
+    name: str
+    column: int
+    distance: float
+    pixels: int
+    position: tuple[float, float, float]
+    cell: tuple[int, int, int]
+    animal: int = -1
+
+    def as_fact(self) -> dict[str, Any]:
+        """The entry of the mirror's `visible` list."""
+        return {
+            "name": self.name,
+            "column": self.column,
+            "distance": self.distance,
+            "pixels": self.pixels,
+            "position": self.position,
+        }
+
+
+@njit(cache=True)
+def _hits(
+    block_id_HW: NDArray[np.uint8],
+    cell_HW3: NDArray[np.int16],
+    animal_HW: NDArray[np.int16],
+    wanted: NDArray[np.bool_],
+    most: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Distinct hit cells and animals: keys (n, 5) = (block id, animal or -1, x, z, y) and sums (n, 2) =
+    (pixels, sum of pixel columns). `wanted` is by block id."""
+    keys = np.empty((most, 5), np.int32)
+    sums = np.zeros((most, 2), np.int64)
+    count = 0
+    last = 0
+    height, width = block_id_HW.shape
+    for column in range(width):  # columns first: neighbours are mostly the same cell
+        for row in range(height):
+            animal = np.int32(animal_HW[row, column])
+            block = np.int32(block_id_HW[row, column])
+            if animal < 0 and not wanted[block]:
+                continue
+            x, z, y = cell_HW3[row, column, 0], cell_HW3[row, column, 1], cell_HW3[row, column, 2]
+            found = -1
+            for offset in range(count):
+                i = last - offset
+                if i < 0:
+                    i += count
+                if animal >= 0:
+                    same = keys[i, 1] == animal
+                else:
+                    same = keys[i, 1] < 0 and keys[i, 2] == x and keys[i, 3] == z and keys[i, 4] == y
+                if same:
+                    found = i
+                    break
+            if found < 0:
+                if count == most:
+                    continue
+                found = count
+                keys[found, 0] = block
+                keys[found, 1] = animal
+                keys[found, 2], keys[found, 3], keys[found, 4] = x, z, y
+                count += 1
+            sums[found, 0] += 1
+            sums[found, 1] += column
+            last = found
+    return keys[:count], sums[:count]
+
+
+@njit(cache=True)
+def _clusters(keys: NDArray[np.int32], reach: int) -> NDArray[np.int64]:
+    """For each key the index of its cluster's first member: cells of one block id within `reach`."""
+    n = keys.shape[0]
+    root = np.arange(n)
+    for i in range(n):
+        if keys[i, 1] >= 0:
+            continue
+        for j in range(i):
+            if keys[j, 1] >= 0 or keys[i, 0] != keys[j, 0]:
+                continue
+            if max(abs(keys[i, 2] - keys[j, 2]), abs(keys[i, 3] - keys[j, 3])) > reach:
+                continue
+            if abs(keys[i, 4] - keys[j, 4]) > reach:
+                continue
+            a, b = i, j
+            while root[a] != a:
+                a = root[a]
+            while root[b] != b:
+                b = root[b]
+            root[max(a, b)] = min(a, b)
+    for i in range(n):
+        while root[i] != root[root[i]]:
+            root[i] = root[root[i]]
+    return root
+
+
+def block_mask(names: Iterable[str]) -> NDArray[np.bool_]:
+    """Bool by block id: the blocks among `names` (names that are no block are passed over)."""
+    mask = np.zeros(len(BLOCK_NAMES), np.bool_)
+    mask[[BLOCK[name] for name in names if name in BLOCK]] = True
+    return mask
+
+
+def things_in_sight(
+    rendered: Rendered, state: VoxelState, b: int, a: int, wanted_blocks: NDArray[np.bool_]
+) -> list[Thing]:
+    """The things in a frame of body `a` of world `b`, nearest first: all animals, and the blocks of
+    `wanted_blocks` (bool by block id)."""
+    keys, sums = _hits(rendered.block_id, rendered.cell, rendered.animal, wanted_blocks, _MOST_CELLS)
+    width = rendered.block_id.shape[1]
+    least = MIN_PIXELS * width * width / 64**2
+    body_x, _, body_z = state.position[b, a]
+    things = []
+    for root in np.unique(groups := _clusters(keys, CLUSTER)):
+        members = groups == root
+        pixels, columns = (int(total) for total in sums[members].sum(axis=0))
+        if pixels < least:
+            continue
+        animal = int(keys[root, 1])
+        if animal >= 0:
+            x, y, z = (float(v) for v in state.animal_position[b, animal])
+            name = ANIMALS[state.animal_kind[b, animal]].name
+            cell = (int(x), int(z), int(y))
+        else:
+            cells = keys[members, 2:]
+            x, z, y = (float(v) + 0.5 for v in cells.mean(axis=0))
+            name = BLOCK_NAMES[keys[root, 0]]
+            away = np.hypot(cells[:, 0] + 0.5 - body_x, cells[:, 1] + 0.5 - body_z)
+            nearest = cells[int(np.argmin(away))]
+            cell = (int(nearest[0]), int(nearest[1]), int(nearest[2]))
+        distance = float(np.hypot(x - body_x, z - body_z))
+        column = min(len(COLUMNS) - 1, columns * len(COLUMNS) // (pixels * width))
+        things.append(Thing(name, column, distance, pixels, (x, y, z), cell, animal))
+    return sorted(things, key=lambda thing: thing.distance)
+
+
+def note_about(name: str, things: Iterable[Thing]) -> str:
+    """The note of `worlds.voxel.mirror.NOTES` about the nearest thing called `name`."""
+    nearest = next((thing for thing in things if thing.name == name), None)
+    return note_for(nearest.column, nearest.distance) if nearest else NOTES[0]

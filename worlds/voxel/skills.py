@@ -1,0 +1,138 @@
+"""The text actions of the voxel world: every skill is a closed loop over primitive ticks.
+
+Invariant: a skill ends within its tick limit with "ok" or a named failure ("part", "stuck", "no path",
+"not in sight", "no tool", "out of reach", "no such recipe", "missing ...", "inventory full", ...), never
+by an exception, and it never reveals what its body could not perceive: what is named must be in the
+present frame by the rule of `worlds.voxel.perception`, and walks lead over columns in the body's map.
+
+    turn left|right 45|90, turn around, look up|down|level, forward N, jump, scan, search NAME,
+    goto X Z, goto NAME, mine NAME, craft NAME, smelt NAME, place NAME, fill NAME, equip NAME,
+    open chest, take NAME, put NAME, message N TEXT, done
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from worlds.types import Outcome
+from worlds.voxel import skills_work
+from worlds.voxel.data import ANIMAL_KIND, BLOCK
+from worlds.voxel.skills_body import Body
+
+SEARCH_TURNS = 8
+LOOK_DEG = 30.0
+FORWARD_MOST = 50
+_TURNS = {"left 45": -45.0, "left 90": -90.0, "right 45": 45.0, "right 90": 90.0, "around": 180.0}
+
+
+class Skills:
+    """The skills of one body. `outbox` collects (agent, text) messages, `done` is set by "done"."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.outbox: list[tuple[int, str]] = []
+        self.done = False
+        self._work: dict[str, Callable[[Body, str], str]] = {
+            "mine": skills_work.mine,
+            "craft": skills_work.craft,
+            "smelt": skills_work.smelt,
+            "place": skills_work.place,
+            "fill": skills_work.fill,
+            "equip": skills_work.equip,
+            "put": skills_work.put_in_chest,
+        }
+
+    def run(self, text: str) -> Outcome:
+        """Carry one text action out."""
+        self.body.ticks = 0
+        return Outcome(self._run(text), self.body.ticks)
+
+    def _run(self, text: str) -> str:
+        verb, _, rest = text.strip().partition(" ")
+        rest = rest.strip()
+        if verb in self._work and rest:
+            return self._work[verb](self.body, rest.replace(" ", "_"))
+        match verb:
+            case "turn" if rest in _TURNS:
+                self.body.turn(_TURNS[rest])
+                return "ok"
+            case "look" if rest in ("up", "down", "level"):
+                return self._look(rest)
+            case "forward" if rest.isdecimal() and 0 < int(rest) <= FORWARD_MOST:
+                return self.body.walk(float(rest))
+            case "jump":
+                return self._jump()
+            case "scan":
+                return self._scan()
+            case "search" if rest:
+                return self._search(rest.replace(" ", "_"))
+            case "goto" if rest:
+                return self._goto(rest)
+            case "open" | "take" if rest:
+                return skills_work.open_chest(self.body)
+            case "message":
+                return self._message(rest)
+            case "done":
+                self.done = True
+                return "ok"
+        return "no such skill"
+
+    def _look(self, where: str) -> str:
+        pitch = self.body.pitch_deg
+        wanted = {"up": max(-90.0, pitch - LOOK_DEG), "down": min(90.0, pitch + LOOK_DEG), "level": 0.0}[
+            where
+        ]
+        self.body.turn(0.0, wanted - pitch)
+        return "ok"
+
+    def _jump(self) -> str:
+        before = self.body.position
+        self.body.act(forward=1, jump=1)
+        for _ in range(8):
+            self.body.act(forward=1)
+        self.body.settle()
+        after = self.body.position
+        return "ok" if np.hypot(after[0] - before[0], after[2] - before[2]) > 0.5 else "stuck"
+
+    def _scan(self) -> str:
+        """A full turn on the spot; all that comes into view enters the body's map."""
+        for _ in range(4):
+            self.body.turn(90.0)
+            self.body.look()
+        return "ok"
+
+    def _search(self, name: str) -> str:
+        for _ in range(SEARCH_TURNS):
+            if self.body.in_sight(name):
+                return "ok"
+            self.body.turn(45.0)
+        return "ok" if self.body.in_sight(name) else "not in sight"
+
+    def _goto(self, where: str) -> str:
+        body = self.body
+        columns_x, columns_z = np.ogrid[: body.blocks.shape[0], : body.blocks.shape[1]]
+        words = where.split()
+        if len(words) == 2 and all(word.lstrip("-").isdecimal() for word in words):
+            goals = (columns_x == int(words[0])) & (columns_z == int(words[1]))
+        else:
+            name = where.replace(" ", "_")
+            if name not in BLOCK and name not in ANIMAL_KIND:
+                return f"no such thing {name}"
+            seen = body.in_sight(name)
+            if not seen:
+                return "not in sight"
+            x, _, z = seen[0].position
+            goals = np.hypot(columns_x + 0.5 - x, columns_z + 0.5 - z) <= 2.5
+        outcome = body.travel(goals)
+        body.square_up()
+        return outcome
+
+    def _message(self, rest: str) -> str:
+        agent, _, text = rest.partition(" ")
+        bodies = self.body.state.position.shape[1]
+        if not agent.isdecimal() or int(agent) >= bodies or int(agent) == self.body.a or not text:
+            return "no such agent"
+        self.outbox.append((int(agent), text))
+        return "ok"

@@ -1,0 +1,71 @@
+"""Continuous block search (STEVE-2): find and dig as many diamond ores as possible in few decisions.
+
+Invariant: every ore lies in the open on a column that can be walked to, and the metric is the share of them
+that has been dug; the episode is won when it is 1. "mine diamond_ore" fails unless one is in sight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worlds.base import Score
+from worlds.types import EpisodeSpec, Goal
+from worlds.voxel.data import BLOCK, ITEM
+from worlds.voxel.skills_body import Body
+from worlds.voxel.tasks.common import MOVES, open_world, put_body, scatter, world_config
+
+TARGET = "diamond_ore"
+ORES = {1: 3, 2: 5, 3: 8}
+MAX_ITERATIONS = {1: 30, 2: 60, 3: 100}
+TOOL = "iron_pickaxe"
+
+
+@dataclass
+class BlockSearch:
+    """One episode; see the module docstring."""
+
+    body: Body
+    goal: Goal
+    ores_XZY: NDArray[np.int64]
+    max_iterations: int
+    target: str = TARGET
+    reach: float = 4.0
+    wanted: Mapping[str, int] = field(default_factory=dict)
+
+    def actions(self) -> tuple[str, ...]:
+        return (*MOVES, f"mine {TARGET}")
+
+    def words(self) -> str:
+        return ""
+
+    def about(self) -> str:
+        return TARGET
+
+    def targets(self) -> NDArray[np.float64]:
+        left = self.ores_XZY[self._left()]
+        return left[:, [0, 2, 1]] + np.array([0.5, 0.0, 0.5])
+
+    def score(self) -> Score:
+        found = 1.0 - float(self._left().mean())
+        return Score(success=found == 1.0, metric=found, finished=found == 1.0)
+
+    def _left(self) -> NDArray[np.bool_]:
+        x, z, y = self.ores_XZY.T
+        return self.body.blocks[x, z, y] == BLOCK[TARGET]
+
+
+def begin(episode: EpisodeSpec, frame_size: int) -> BlockSearch:
+    """The episode of a spec."""
+    rng = np.random.default_rng([episode.seed, 10, episode.difficulty])
+    config = replace(world_config(rng, episode.difficulty), ores=False)
+    ground, body = open_world(episode.seed, config, frame_size)
+    ground = scatter(ground, rng, [(TARGET,)] * ORES[episode.difficulty])
+    ores = np.argwhere(body.blocks == BLOCK[TARGET])
+    put_body(ground.state, ground.stands[rng.integers(len(ground.stands))], 45.0 * rng.integers(8))
+    ground.state.item[0, 0, 0], ground.state.count[0, 0, 0] = ITEM[TOOL], 1
+    ground.state.durability[0, 0, 0] = 250
+    return BlockSearch(body, Goal(f"mine {TARGET}"), ores, MAX_ITERATIONS[episode.difficulty])

@@ -1,0 +1,69 @@
+"""Map exploration (STEVE-2): bring as much of the land as possible into the map, in few decisions.
+
+Invariant: the metric is the share of columns that the body has had in view, and the episode is won when it
+reaches `ENOUGH`. The status line says how much is mapped and in which of 8 directions most is missing (the
+paper gives its agents the same as text); both follow from what the body has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worlds.base import Score
+from worlds.types import EpisodeSpec, Goal
+from worlds.voxel.skills_body import Body
+from worlds.voxel.tasks.common import MOVES, open_world, put_body, world_config
+
+ENOUGH = 0.9
+MAX_ITERATIONS = {1: 20, 2: 30, 3: 50}
+_BEARINGS = ("ahead", "ahead right", "right", "behind right", "behind", "behind left", "left", "ahead left")
+
+
+@dataclass
+class MapExploration:
+    """One episode; see the module docstring."""
+
+    body: Body
+    goal: Goal
+    max_iterations: int
+    target: str = ""
+    reach: float = 0.0
+    wanted: Mapping[str, int] = field(default_factory=dict)
+
+    def actions(self) -> tuple[str, ...]:
+        return (*MOVES, "scan")
+
+    def words(self) -> str:
+        self.body.look()
+        seen = self.body.state.seen[0, 0]
+        x, _, z = self.body.position
+        unseen = np.argwhere(~seen) + 0.5 - (x, z)
+        told = f"mapped {int(100 * seen.mean())}"
+        if not len(unseen):
+            return told
+        bearing = np.degrees(np.arctan2(unseen[:, 0], -unseen[:, 1])) - self.body.yaw_deg
+        octants = np.floor(((bearing % 360.0) + 22.5) / 45.0).astype(np.int64) % 8
+        return f"{told} unseen {_BEARINGS[int(np.bincount(octants, minlength=8).argmax())]}"
+
+    def about(self) -> str:
+        return ""
+
+    def targets(self) -> NDArray[np.float64]:
+        return np.zeros((0, 3))
+
+    def score(self) -> Score:
+        self.body.look()
+        share = float(self.body.state.seen[0, 0].mean())
+        return Score(success=share >= ENOUGH, metric=share, finished=share >= ENOUGH)
+
+
+def begin(episode: EpisodeSpec, frame_size: int) -> MapExploration:
+    """The episode of a spec."""
+    rng = np.random.default_rng([episode.seed, 11, episode.difficulty])
+    ground, body = open_world(episode.seed, world_config(rng, episode.difficulty), frame_size)
+    put_body(ground.state, ground.stands[rng.integers(len(ground.stands))], 45.0 * rng.integers(8))
+    return MapExploration(body, Goal("explore"), MAX_ITERATIONS[episode.difficulty])
