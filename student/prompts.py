@@ -76,4 +76,4 @@ def prefix_text(
 
 def goal_text(text: str, pictured: bool) -> str:
     """The last part of a prompt."""
-    return f"; goal {IMAGE} {text} :" if pictured else f"; goal {text} :"
+    return f"goal {IMAGE} {text} :" if pictured else f"goal {text} :"

@@ -27,7 +27,7 @@ def test_the_whole_prompt_is_this() -> None:
     prompt = build_prompt(dataclasses.replace(SEEN, history=SEEN.history[-1:]), "conductor", "take north")
     assert prompt.text == (
         "<image> conductor see none forward 11 ; east at 4 -1 carrying 4 stick 2 oak_log in water ; "
-        "hear cow left loud ; hear bee ahead faint ; order take north ; goal find pumpkin :"
+        "hear cow left loud ; hear bee ahead faint ; order take north goal find pumpkin :"
     )
     assert prompt.images == (FRAME,)
     assert (prompt.notes, prompt.actions) == (SEEN.notes, SEEN.actions)
@@ -36,7 +36,7 @@ def test_the_whole_prompt_is_this() -> None:
 def test_a_goal_picture_stands_within_the_goal() -> None:
     prompt = build_prompt(dataclasses.replace(SEEN, goal=Goal("find this", FRAME)))
     assert prompt.text.count("<image>") == len(prompt.images) == 2
-    assert prompt.text.endswith("; goal <image> find this :")
+    assert prompt.text.endswith(" goal <image> find this :")
 
 
 def test_the_last_eight_turns_are_told() -> None:
