@@ -11,7 +11,17 @@ import math
 
 from numba import njit
 
-from worlds.voxel.physics import EYE_HEIGHT, HALF_WIDTH, JUMPING, LAVA, SPRINTING, WATER, block_at, liquid_at
+from worlds.voxel.physics import (
+    EYE_HEIGHT,
+    HALF_WIDTH,
+    JUMPING,
+    LAVA,
+    SKIN,
+    SPRINTING,
+    WATER,
+    block_at,
+    liquid_at,
+)
 from worlds.voxel.tables import Arrays, Tables
 
 SAFE_FALL = 3.0  # blocks
@@ -42,7 +52,7 @@ def hurt(s: Arrays, t: Tables, b: int, a: int, damage: float) -> None:
 def tick_vitals(s: Arrays, t: Tables, b: int, a: int, fallen: float, walked: float, mode: int) -> None:
     """One tick of body `a`: `fallen` blocks landed after, `walked` blocks gone, `mode` of moving."""
     if fallen > SAFE_FALL:
-        s.health[b, a] = max(0.0, s.health[b, a] - math.ceil(fallen - SAFE_FALL))
+        s.health[b, a] = max(0.0, s.health[b, a] - math.ceil(fallen - SAFE_FALL - SKIN))
     if mode == SPRINTING:
         s.food[b, a] = max(0.0, s.food[b, a] - SPRINT_COST * walked)
     elif mode == JUMPING and s.velocity[b, a, 1] > 0.3:
