@@ -94,6 +94,8 @@ class ClusterConfig:
     cpus_teacher: float = 0.2
     cpus_policy: float = 0.3
     cpus_learner: float = 0.5
+    gpus_policy: float = 0.0
+    gpus_learner: float = 0.0
     object_store_mb: int = 512
     call_deadline_s: float = 120.0
 

@@ -1,0 +1,274 @@
+"""The loop: chunks of episodes are produced, recorded in the ledger, trained on, and published, in order.
+
+Invariants: every sample that was produced is trained on exactly once in the fresh stream, or settled in the
+ledger with a reason; chunk c trains only when all its episodes have ended; the ledger's state is settled
+after the checkpoint that covers it is on the disk, so that a kill at any point loses no sample, and a resume
+trains on none twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.codec import decode, encode, order_of
+from actors.types import EpisodeFailure, EpisodeOutcome, PlaySettings
+from cluster.config import RunConfig
+from cluster.metrics import MetricsLog
+from cluster.plan import Chunk, may_produce
+from cluster.ports import Job, Learning, Rollouts
+from cluster.watch import Watch
+from learner.replay import ReplayPool
+from ledger import Ledger
+from student.types import Sample
+
+LEASE_S = 24 * 3600.0
+OWNER = "learner"
+WAIT_S = 0.25
+FAILED_SHARE = 0.2
+"""A chunk of which more episodes than this failed stops the run: the world, not a seed, is broken."""
+
+
+@dataclass
+class _Tally:
+    """What is known of a chunk's episodes so far."""
+
+    ended: set[int] = field(default_factory=set)
+    failed: int = 0
+    successes: int = 0
+    episodes: int = 0
+    decisions: int = 0
+    metric: float = 0.0
+    labelled: int = 0
+    disagreed: int = 0
+    legal_mass: float = 0.0
+    model_calls: int = 0
+
+
+class Distiller:
+    """Runs the chunks of one phase. `offset` is the index of its first chunk in the plan: versions of the
+    phase's learner count from 0."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        chunks: Sequence[Chunk],
+        rollouts: Rollouts,
+        learning: Learning,
+        ledger: Ledger,
+        metrics: MetricsLog,
+        watch: Watch,
+    ) -> None:
+        self._config = config
+        self._chunks = {chunk.index: chunk for chunk in chunks}
+        self._first = chunks[0].index
+        self._rollouts = rollouts
+        self._learning = learning
+        self._ledger = ledger
+        self._metrics = metrics
+        self._watch = watch
+        self._pool = ReplayPool(config.learner.replay_weights)
+        self._tallies = {chunk.index: _Tally() for chunk in chunks}
+        self._positions = {
+            chunk.index: {spec: position for position, spec in enumerate(chunk.specs)} for chunk in chunks
+        }
+        self._submitted = self._first
+        self._fresh: list[Sample] = []
+        self._spent: Mapping[str, float] = {}
+
+    @property
+    def _current(self) -> int:
+        """Index of the chunk that trains next."""
+        return self._first + self._learning.version
+
+    def run(self) -> None:
+        """Produce and train until every chunk has been trained on. Raises RuntimeError where too many
+        episodes of a chunk fail."""
+        self._catch_up()
+        last = max(self._chunks)
+        training = False
+        began, waited = time.monotonic(), {"rollouts": 0.0, "learner": 0.0}
+        while self._current <= last:
+            self._submit()
+            chunk = self._chunks[self._current]
+            if not training and self._complete(chunk.index):
+                self._train(chunk)
+                training = True
+            tick = time.monotonic()
+            for index, outcome in self._rollouts.results(0.0 if training else WAIT_S):
+                self._record(self._chunks[index], outcome)
+            waited["learner" if training else "rollouts"] += time.monotonic() - tick
+            if training:
+                tick = time.monotonic()
+                metrics = self._learning.poll(WAIT_S)
+                waited["learner"] += time.monotonic() - tick
+                if metrics is not None:
+                    training = False
+                    self._finish(chunk, metrics, time.monotonic() - began, waited)
+                    began, waited = time.monotonic(), {"rollouts": 0.0, "learner": 0.0}
+            self._watch.episodes(
+                chunk.name, len(self._tallies[chunk.index].ended), len(chunk.specs), training
+            )
+
+    # -- producing ----------------------------------------------------------------------------
+
+    def _submit(self) -> None:
+        """Queue every chunk that the staleness bound allows to be produced now."""
+        while self._submitted in self._chunks:
+            chunk = self._chunks[self._submitted]
+            if not may_produce(chunk, self._current, self._config.distil.staleness):
+                return
+            ended = self._tallies[chunk.index].ended
+            specs = tuple(spec for position, spec in enumerate(chunk.specs) if position not in ended)
+            settings = PlaySettings(
+                version=self._learning.version
+                if chunk.reached_by == "student"
+                else chunk.index - self._first,
+                mix=chunk.mix,
+                temperature=chunk.temperature,
+                roles=self._config.distil.roles,  # type: ignore[arg-type]
+            )
+            if specs:
+                job = Job(chunk.index, specs, chunk.reached_by, chunk.labelled_by, settings)
+                self._rollouts.submit(job)
+            self._submitted += 1
+
+    def _record(self, chunk: Chunk, outcome: EpisodeOutcome) -> None:
+        """Take an episode's samples into the ledger, or its failure into the books."""
+        tally = self._tallies[chunk.index]
+        position = self._positions[chunk.index][outcome.spec]
+        tally.ended.add(position)
+        if isinstance(outcome, EpisodeFailure):
+            tally.failed += 1
+            key = f"quarantine/{chunk.index}/{position}"
+            self._ledger.put_metadata({key: {"episode": str(outcome.spec), "reason": outcome.reason}})
+            self._watch.say(f"quarantined {outcome.spec}: {outcome.reason}")
+            if tally.failed > FAILED_SHARE * len(chunk.specs) and tally.failed > 2:
+                raise RuntimeError(
+                    f"{tally.failed} of {len(chunk.specs)} episodes of chunk {chunk.name} failed, the last "
+                    f"with: {outcome.reason}. The world or the teacher is broken, not a seed: mend it, then "
+                    "go on with --resume."
+                )
+            return
+        self._ledger.append(
+            [
+                encode(sample, order_of(chunk.index, position, place))
+                for place, sample in enumerate(outcome.samples)
+            ]
+        )
+        tally.episodes += 1
+        tally.successes += outcome.success
+        tally.metric += outcome.metric
+        tally.decisions += outcome.decisions
+        tally.model_calls += outcome.model_calls
+        tally.legal_mass += outcome.legal_mass * outcome.model_calls
+        tally.labelled += len(outcome.samples)
+        tally.disagreed += sum(bool(sample.rejected) for sample in outcome.samples)
+
+    def _complete(self, index: int) -> bool:
+        return len(self._tallies[index].ended) == len(self._chunks[index].specs)
+
+    # -- training -----------------------------------------------------------------------------
+
+    def _train(self, chunk: Chunk) -> None:
+        """Claim the chunk's samples and hand them to the learner."""
+        ids = self._claim(chunk)
+        samples = [decode(record) for record in self._ledger.read(ids)]
+        valid = [sample for sample in samples if sample.valid]
+        for reason in {sample.reason for sample in samples if not sample.valid}:
+            refused = [s.sample_id for s in samples if not s.valid and s.reason == reason]
+            self._ledger.settle(refused, "filtered", reason or "invalid label", OWNER)
+        if not valid and not len(self._pool):
+            raise RuntimeError(
+                f"chunk {chunk.name} gave no sample to train on: look at the quarantined episodes and at "
+                f"the ledger's reasons {self._ledger.reasons()}, then --resume"
+            )
+        self._fresh = valid
+        self._learning.start(valid, self._pool, round(chunk.epochs * len(valid) / self._config.learner.batch))
+
+    def _finish(
+        self, chunk: Chunk, metrics: Mapping[str, float], seconds: float, waited: Mapping[str, float]
+    ) -> None:
+        """The version is trained and its checkpoint saved: settle, publish, report."""
+        ids = [sample.sample_id for sample in self._fresh]
+        self._ledger.settle(ids, "trained", owner=OWNER, metadata={"trained_chunks": chunk.index + 1})
+        # Only now: a version replays older chunks, never itself.
+        self._pool.extend(self._fresh)
+        self._rollouts.publish(self._learning.snapshot())
+        tally = self._tallies[chunk.index]
+        self._metrics.write("learn", chunk.index, {**metrics, "phase": chunk.phase})
+        if tally.episodes:
+            self._metrics.write("rollout", chunk.index, _rollout_figures(chunk, tally))
+        self._metrics.write("time", chunk.index, self._times(chunk, seconds, waited))
+        self._watch.version(chunk, metrics, tally.successes, tally.episodes)
+
+    def _times(self, chunk: Chunk, seconds: float, waited: Mapping[str, float]) -> dict[str, Any]:
+        spent = self._rollouts.seconds()
+        stages = {
+            name: spent.get(name, 0.0) - self._spent.get(name, 0.0)
+            for name in ("simulator", "policy", "teacher")
+        }
+        self._spent = spent
+        if waited["learner"] >= waited["rollouts"]:
+            bottleneck = "learner"
+        else:
+            bottleneck = max(stages, key=lambda name: stages[name])
+        times: dict[str, Any] = {f"s_{name}": round(value, 2) for name, value in stages.items()}
+        times |= {f"s_wait_{name}": round(value, 2) for name, value in waited.items()}
+        return times | {"s_all": round(seconds, 2), "phase": chunk.phase, "bottleneck": bottleneck}
+
+    # -- resuming -----------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Take over what an earlier process left: settle what its last checkpoint covers, fill the replay
+        pool, and know which episodes need not be played again."""
+        if self._learning.version:
+            self._rollouts.publish(self._learning.snapshot())
+        for index, chunk in sorted(self._chunks.items()):
+            tally = self._tallies[index]
+            low, high = order_of(index), order_of(index + 1)
+            places = self._ledger.orders(low, high)
+            tally.ended = {(place - low) >> _STEP_BITS for place in places}
+            tally.ended |= {
+                p for p in range(len(chunk.specs)) if self._ledger.metadata(f"quarantine/{index}/{p}")
+            }
+            if index < self._current:
+                tally.ended = set(range(len(chunk.specs)))
+                ids = self._claim(chunk)
+                if ids:
+                    metadata = {"trained_chunks": index + 1}
+                    self._ledger.settle(ids, "trained", owner=OWNER, metadata=metadata)
+                self._pool.extend(self._samples(low, high))
+        self._submitted = self._current
+
+    def _claim(self, chunk: Chunk) -> list[str]:
+        count = sum(self._ledger.counts(order_of(chunk.index + 1)).values())
+        return self._ledger.claim(count, LEASE_S, OWNER, before=order_of(chunk.index + 1))
+
+    def _samples(self, low: int, high: int) -> list[Sample]:
+        records = (record for batch in self._ledger.scan(before=high) for record in batch)
+        samples = [decode(record) for record in records if record.order >= low]
+        return [sample for sample in samples if sample.valid]
+
+
+_STEP_BITS = order_of(0, 1).bit_length() - 1
+
+
+def _rollout_figures(chunk: Chunk, tally: _Tally) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "phase": chunk.phase,
+        "reached_by": chunk.reached_by,
+        "episodes": tally.episodes,
+        "successes": tally.successes,
+        "success": tally.successes / tally.episodes,
+        "metric": tally.metric / tally.episodes,
+        "decisions": tally.decisions / tally.episodes,
+        "failed_episodes": tally.failed,
+        "mix": chunk.mix,
+    }
+    if chunk.reached_by == "student" and tally.labelled and tally.model_calls:
+        figures["agreement"] = 1 - tally.disagreed / tally.labelled
+        figures["legal_mass"] = tally.legal_mass / tally.model_calls
+    return figures

@@ -1,0 +1,95 @@
+"""Ray mode: hosts, teachers, policies and learner ranks as supervised Ray processes.
+
+Invariant: a cluster that this module started is ended by it, and is reachable from this machine alone; a
+cluster that RAY_ADDRESS (or `ray job submit`) names is only joined.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import ray
+
+from actors.ray_parts import Parts
+from actors.ray_pool import PoolConfig, RayRollouts
+from cluster.config import RunConfig
+from cluster.serial import learner_config
+from learner.ray_train import LearnerGroup, RayLearner
+from student.config import StudentConfig
+from student.student import Student
+from teachers.make import make_expert, make_teacher
+from worlds.make import make_world
+
+ROOT = Path(__file__).resolve().parent.parent
+MIB = 2**20
+# What workers must know of this process: where compiled code is cached, and that one thread is enough.
+PASSED_ON = ("NUMBA_CACHE_DIR", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "RETORT_DEBUG")
+
+
+def start_ray(config: RunConfig) -> None:
+    """Join the cluster that is named, else start one on loopback."""
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
+    if "RAY_ADDRESS" in os.environ:
+        ray.init(runtime_env=runtime, logging_level=logging.WARNING)
+        return
+    ray.init(
+        include_dashboard=False,
+        object_store_memory=config.cluster.object_store_mb * MIB,
+        runtime_env=runtime,
+        logging_level=logging.WARNING,
+        log_to_driver="RETORT_DEBUG" in os.environ,
+    )
+
+
+class RayMachinery:
+    """See `ports.Machinery`."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        start_ray(config)
+
+    def rollouts(self, student: StudentConfig) -> RayRollouts:
+        """A supervised pool of hosts with their teachers and policies."""
+        config, cluster = self._config, self._config.cluster
+        absolute = replace(student, path=str(student.folder().resolve()))
+        parts = Parts(
+            world=partial(make_world, frame_size=config.frame_size),
+            teachers={"teacher": partial(make_teacher, config=config.teacher), "expert": make_expert},
+            student=partial(Student.load, absolute),
+            memory_notes=student.memory_notes,
+        )
+        pool = PoolConfig(
+            hosts=cluster.hosts,
+            worlds_per_host=cluster.worlds_per_host,
+            teachers=cluster.teachers,
+            policies=cluster.policies,
+            cpus_host=cluster.cpus_host,
+            cpus_teacher=cluster.cpus_teacher,
+            cpus_policy=cluster.cpus_policy,
+            gpus_policy=cluster.gpus_policy,
+            call_s=cluster.call_deadline_s,
+        )
+        return RayRollouts(parts, pool, config.seed)
+
+    def learning(
+        self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path
+    ) -> RayLearner:
+        """The learner's ranks under Ray Train."""
+        cluster = self._config.cluster
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        group = LearnerGroup(ranks=cluster.learners, cpus=cluster.cpus_learner, gpus=cluster.gpus_learner)
+        absolute = [
+            None if one is None else replace(one, path=str(one.folder().resolve()))
+            for one in (student, reference)
+        ]
+        assert absolute[0] is not None
+        return RayLearner(learner_config(self._config, phase), absolute[0], absolute[1], checkpoints, group)
+
+    def close(self) -> None:
+        """End the cluster that was started here, or leave the one that was joined."""
+        ray.shutdown()

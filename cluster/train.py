@@ -1,0 +1,121 @@
+"""`retort train`: the whole run, from the base model to the report.
+
+Invariant: every stage leaves its result in the run folder before the next begins, and a resumed run skips
+what is there.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from cluster.config import RunConfig, dump_config
+from cluster.distill import Distiller
+from cluster.metrics import MetricsLog
+from cluster.plan import Chunk, make_plan
+from cluster.ports import Machinery
+from cluster.run import RunFolder, write_whole
+from cluster.watch import Watch
+from ledger import Ledger
+from student.config import StudentConfig
+
+
+def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
+    """Train into a fresh run folder, or go on with the one at `resume`; evaluate; write the report.
+
+    Raises ValueError for what the user can mend, RuntimeError where a part kept failing.
+    """
+    config.student.folder()  # a missing checkpoint is said before anything is started
+    if resume is None:
+        folder = RunFolder.create(Path(config.runs_dir), config.name)
+        write_whole(folder.config_file, dump_config(config))
+    else:
+        folder = RunFolder.open(resume)
+    _log_to(folder.path / "run.log")
+    plan = make_plan(config)
+    with Watch(len(plan)) as watch:
+        watch.say(f"run folder: {folder.path}")
+        metrics = MetricsLog(folder.metrics_file, folder.tensorboard)
+        try:
+            with Ledger.open(folder.ledger) as ledger:
+                machinery = make_machinery(config)
+                try:
+                    _run_phases(config, folder, plan, machinery, ledger, metrics, watch)
+                finally:
+                    machinery.close()
+        finally:
+            metrics.close()
+        from cluster.evaluate import evaluate_run
+
+        if config.evaluation.policies:
+            watch.say("evaluating on held-out worlds")
+            evaluate_run(folder.path, [], False, watch.console)
+    return folder
+
+
+def make_machinery(config: RunConfig) -> Machinery:
+    """The parts in this process or on Ray."""
+    if config.cluster.mode == "serial":
+        from cluster.serial import SerialMachinery
+
+        return SerialMachinery(config)
+    from cluster.ray_mode import RayMachinery
+
+    return RayMachinery(config)
+
+
+def _run_phases(
+    config: RunConfig,
+    folder: RunFolder,
+    plan: tuple[Chunk, ...],
+    machinery: Machinery,
+    ledger: Ledger,
+    metrics: MetricsLog,
+    watch: Watch,
+) -> None:
+    reference = replace(config.student, path=str(folder.export("reference")))
+    stages = (("reference", config.student, None), ("distil", reference, reference))
+    for phase, student, frozen in stages:
+        chunks = [chunk for chunk in plan if chunk.phase == phase]
+        result = folder.export("reference" if phase == "reference" else "student")
+        if (result / "config.json").is_file():
+            continue
+        checkpoints = folder.checkpoints / phase
+        learning = machinery.learning(phase, student, frozen, checkpoints)
+        rollouts = machinery.rollouts(student)
+        try:
+            Distiller(config, chunks, rollouts, learning, ledger, metrics, watch).run()
+            _export(student, learning.snapshot().tensors, result, config, phase)
+        finally:
+            rollouts.close()
+            learning.close()
+
+
+def _export(student: StudentConfig, tensors: object, target: Path, config: RunConfig, phase: str) -> None:
+    """Write the trained student as a `from_pretrained` folder with its card."""
+    from student.student import Student
+
+    trained = Student.load(replace(student, dtype="float32", device="cpu"))
+    trained.load_weights(tensors)  # type: ignore[arg-type]
+    trained.save(
+        target,
+        {
+            "title": f"Retort student: {config.name} ({phase})",
+            "distilled from": "the scripted teacher team" if phase == "distil" else "the rule-based expert",
+            "suites": ", ".join(config.suites),
+            "algorithm": config.learner.algorithm if phase == "distil" else "bc",
+            "beta": config.learner.beta,
+            "seed": config.seed,
+            "command": "python retort.py train config.yaml",
+            "licence": "Apache-2.0",
+        },
+    )
+
+
+def _log_to(file: Path) -> None:
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)

@@ -1,0 +1,125 @@
+"""Plays policies on held-out episodes and sums up what came of it.
+
+Invariant: all policies of a suite play the same episodes, once each, with frozen weights, taking their best
+action; an episode that broke its world is counted as failed and named, never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from actors.rollout import Rollout
+from actors.types import EpisodeFailure, EpisodeResult, Labeler, PlaySettings, Policy
+from evaluation.config import EvaluationConfig
+from evaluation.records import Score, Trace, TraceStep, data_uri
+from worlds.make import make_world
+from worlds.types import EpisodeSpec, Split
+
+Report = Callable[[str, str, Score], None]
+
+
+def episodes(config: EvaluationConfig, suite: str) -> list[EpisodeSpec]:
+    """The held-out episodes of a suite."""
+    split: Split = "test" if config.split == "test" else "validation"
+    return [EpisodeSpec(suite, split, index, config.difficulty) for index in range(config.episodes)]
+
+
+def evaluate(
+    config: EvaluationConfig,
+    suites: Sequence[str],
+    policies: Mapping[str, Policy],
+    frame_size: int,
+    seed: int,
+    memory_notes: bool,
+    report: Report,
+) -> list[Score]:
+    """The scores of every policy on every suite; `report` is told each as it is known."""
+    scores = []
+    for suite in suites:
+        for name, policy in policies.items():
+            rollout = Rollout(partial(make_world, frame_size=frame_size), config.batch, seed, memory_notes)
+            outcomes = rollout.collect(episodes(config, suite), policy, None, PlaySettings())
+            rollout.close()
+            good = [outcome for outcome in outcomes if isinstance(outcome, EpisodeResult)]
+            score = Score.of(
+                suite,
+                name,
+                # A broken episode counts against the policy that broke it.
+                [isinstance(outcome, EpisodeResult) and outcome.success for outcome in outcomes],
+                [outcome.metric if isinstance(outcome, EpisodeResult) else 0.0 for outcome in outcomes],
+                [outcome.decisions for outcome in good],
+                rollout.progress.seconds.get("policy", 0.0),
+                sum(outcome.model_calls for outcome in good),
+                len(outcomes) - len(good),
+            )
+            report(suite, name, score)
+            scores.append(score)
+    return scores
+
+
+def record(
+    config: EvaluationConfig,
+    suites: Sequence[str],
+    name: str,
+    policy: Policy,
+    labeler: Labeler,
+    frame_size: int,
+    seed: int,
+    memory_notes: bool,
+) -> list[Trace]:
+    """Traces of the first `config.traced` episodes of each suite, the teacher's label under each decision."""
+    traces = []
+    for suite in suites:
+        rollout = Rollout(partial(make_world, frame_size=frame_size), config.traced, seed, memory_notes)
+        specs = episodes(config, suite)[: config.traced]
+        for outcome in rollout.collect(specs, policy, labeler, PlaySettings(trace=True)):
+            if not isinstance(outcome, EpisodeFailure):
+                traces.append(_trace(outcome, name, frame_size))
+        rollout.close()
+    return traces
+
+
+def _trace(episode: EpisodeResult, policy: str, frame_size: int) -> Trace:
+    """Replay the episode's replies in a fresh world, which gives the same states, to see it from above."""
+    world = make_world(episode.spec.suite, frame_size)
+    world.reset(options={"episode": episode.spec})
+    steps = []
+    for step in episode.trace:
+        seen, decision, label = step.observation, step.decision, step.label
+        reply = step.reply
+        above, place = world.overview()
+        alternatives = decision.alternatives if decision is not None else ()
+        action = decision.action if decision is not None else reply
+        steps.append(
+            TraceStep(
+                frame=data_uri(seen.frame),
+                note=decision.note if decision is not None else "",
+                action=action,
+                outcome=step.outcome.text,
+                alternatives=[(text, float(np.exp(logprob))) for text, logprob in alternatives],
+                teacher_note=label.note if label else "",
+                teacher_action=label.action if label else "",
+                teacher_equal=list(label.equally_good) if label else [],
+                sounds=[f"{s.name} {s.bearing_deg:+.0f} deg ({s.loudness:.2f})" for s in seen.sounds],
+                heading_deg=seen.status.heading_deg,
+                map_xy=place,
+            )
+        )
+        world.step(reply)
+    above, _ = world.overview()
+    goal = world.observe().goal
+    world.close()
+    return Trace(
+        suite=episode.spec.suite,
+        policy=policy,
+        index=episode.spec.index,
+        goal=goal.text,
+        goal_image=data_uri(goal.image) if goal.image is not None else "",
+        success=episode.success,
+        metric=episode.metric,
+        top_down=data_uri(above),
+        steps=steps,
+    )
