@@ -64,6 +64,14 @@ def _meet_plant(
 
 
 @njit(cache=True, inline="always")
+def _onward(coordinate: float, cell: int, radius: int, ahead: int) -> int:
+    """The cell of a coordinate, never behind the present one (rounding must not turn a ray back, or
+    it would go round for ever) and at most `radius` ahead of it."""
+    found = int(np.floor(coordinate))
+    return min(cell + radius, max(cell, found)) if ahead else max(cell - radius, min(cell, found))
+
+
+@njit(cache=True, inline="always")
 def _dim(colour: np.uint32, light: int) -> np.uint32:
     """Multiply red, green and blue by light / 256."""
     factor = np.uint32(light)
@@ -173,22 +181,22 @@ def trace(
             face = FACE_BOTTOM if dy > 0.0 else FACE_TOP
             iy = high if dy > 0.0 else low - 1
             if radius:
-                ix = min(ix + radius, max(ix - radius, int(np.floor(ox + dx * t))))
-                iz = min(iz + radius, max(iz - radius, int(np.floor(oz + dz * t))))
+                ix = _onward(ox + dx * t, ix, radius, ahead_x)
+                iz = _onward(oz + dz * t, iz, radius, ahead_z)
         elif t_x <= t_z:
             t = t_x
             face = FACE_X
             ix = ix + radius + 1 if ahead_x else ix - radius - 1
             if radius:
-                iz = min(iz + radius, max(iz - radius, int(np.floor(oz + dz * t))))
+                iz = _onward(oz + dz * t, iz, radius, ahead_z)
             if high - low > 1:
-                iy = min(high - 1, max(low, int(np.floor(oy + dy * t))))
+                iy = min(high - 1, max(iy, int(oy + dy * t))) if dy > 0.0 else max(low, min(iy, int(oy + dy * t)))
         else:
             t = t_z
             face = FACE_Z
             iz = iz + radius + 1 if ahead_z else iz - radius - 1
             if radius:
-                ix = min(ix + radius, max(ix - radius, int(np.floor(ox + dx * t))))
+                ix = _onward(ox + dx * t, ix, radius, ahead_x)
             if high - low > 1:
-                iy = min(high - 1, max(low, int(np.floor(oy + dy * t))))
+                iy = min(high - 1, max(iy, int(oy + dy * t))) if dy > 0.0 else max(low, min(iy, int(oy + dy * t)))
     return NOTHING
