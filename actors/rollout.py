@@ -41,6 +41,7 @@ class _Seat:
 
     world: World
     spec: EpisodeSpec
+    attempt: int = 1
     turns: list[Turn] = field(default_factory=list)
     now: list[Turn] = field(default_factory=list)
     step: int = 0
@@ -71,18 +72,26 @@ class _Guard:
 
 class Rollout:
     """A player with up to `width` worlds at a time, made by `make_world(suite)` and kept between calls.
-    `memory_notes` is the student's setting (whether prompts carry its own notes). `progress` may be
-    read from another thread."""
+    `memory_notes` is the student's setting (whether prompts carry its own notes). An episode that broke its
+    world is tried again in a fresh one, `attempts` times in all. `progress` may be read from another thread.
+    """
 
     def __init__(
-        self, make_world: Callable[[str], World], width: int, run_seed: int, memory_notes: bool = True
+        self,
+        make_world: Callable[[str], World],
+        width: int,
+        run_seed: int,
+        memory_notes: bool = True,
+        attempts: int = 2,
     ) -> None:
         self.progress = Progress()
+        self.attempts = attempts
         self.width = width
         self.run_seed = run_seed
         self.memory_notes = memory_notes
         self._make_world = make_world
         self._spare: dict[str, list[World]] = {}
+        self._warm: set[str] = set()
 
     def collect(
         self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
@@ -99,19 +108,22 @@ class Rollout:
         Whatever the policy or the labeler raises goes through; a world's errors end in `EpisodeFailure`.
         """
         cast = _Cast(self, policy, labeler, settings)
-        waiting, seats = deque(specs), list[_Seat]()
+        waiting, seats = deque((spec, 1) for spec in specs), list[_Seat]()
         try:
             while waiting or seats:
                 while waiting and len(seats) < self.width:
-                    seats.append(self._sit(waiting.popleft()))
+                    seats.append(self._sit(*waiting.popleft()))
                 cast.decide([seat for seat in seats if not seat.broken])
                 for seat in seats:
                     if not seat.broken:
                         self._step(seat)
                 for seat in [seat for seat in seats if seat.over or seat.broken]:
-                    outcome = cast.outcome(seat)
                     seats.remove(seat)
                     self._stand(seat)
+                    if seat.broken and seat.attempt < self.attempts:
+                        waiting.append((seat.spec, seat.attempt + 1))
+                        continue
+                    outcome = cast.outcome(seat)
                     self.enter("idle")
                     yield outcome
         finally:
@@ -127,6 +139,10 @@ class Rollout:
             seconds[progress.stage] = seconds.get(progress.stage, 0.0) + now - progress.since_s
         self.progress = Progress(stage, spec, now, seconds)
 
+    def enter_world(self, spec: EpisodeSpec) -> None:
+        """ "start" until a suite has made its first step in this process: its code may be compiling."""
+        self.enter("simulator" if spec.suite in self._warm else "start", spec)
+
     def close(self) -> None:
         """Close the worlds."""
         for worlds in self._spare.values():
@@ -134,16 +150,16 @@ class Rollout:
                 world.close()  # type: ignore[no-untyped-call]
         self._spare.clear()
 
-    def _sit(self, spec: EpisodeSpec) -> _Seat:
-        self.enter("simulator", spec)
-        spare = self._spare.get(spec.suite)
-        seat = _Seat(spare.pop() if spare else self._make_world(spec.suite), spec)
+    def _sit(self, spec: EpisodeSpec, attempt: int) -> _Seat:
+        self.enter_world(spec)
+        spare = self._spare.get(spec.suite) if attempt == 1 else None
+        seat = _Seat(spare.pop() if spare else self._make_world(spec.suite), spec, attempt)
         with _Guard(seat, "the reset"):
             seat.world.reset(options={"episode": spec})
         return seat
 
     def _step(self, seat: _Seat) -> None:
-        self.enter("simulator", seat.spec)
+        self.enter_world(seat.spec)
         turn = seat.now[-1]
         with _Guard(seat, f"the reply {turn.reply!r}"):
             _, _, terminated, truncated, info = seat.world.step(turn.reply)
@@ -154,6 +170,7 @@ class Rollout:
             seat.ticks += outcome.ticks
             seat.success, seat.metric = bool(info["success"]), float(info["metric"])
             seat.over = terminated or truncated
+            self._warm.add(seat.spec.suite)
 
     def _stand(self, seat: _Seat) -> None:
         """A sound world goes back on the shelf (its next reset begins anew); a broken one is closed."""
@@ -234,7 +251,7 @@ class _Cast:
         )
 
     def _state(self, seat: _Seat, role: Role) -> State | None:
-        self.rollout.enter("simulator", seat.spec)
+        self.rollout.enter_world(seat.spec)
         with _Guard(seat, "observing"):
             observation = seat.world.observe()
             mirrored = self.labeler is not None or self.policy.privileged

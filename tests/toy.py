@@ -37,10 +37,10 @@ class ToyWorld(World):
 
     name = "toy"
 
-    def __init__(self, mischief: Mapping[int, str] | None = None, child: bool = False, pause_s: float = 0.0):
+    def __init__(self, mischief: dict[int, str] | None = None, child: bool = False, pause_s: float = 0.0):
         super().__init__(frame_size=16)
         self.max_iterations = 12
-        self._mischief = dict(mischief or {})
+        self._mischief = {} if mischief is None else mischief
         self._child = child
         self._pause_s = pause_s
         self.closed = False

@@ -138,7 +138,7 @@ def test_a_world_that_raises_fails_its_own_episode_alone_and_is_not_used_again()
         made.append(ToyWorld({5: "raise"}))
         return made[-1]
 
-    outcomes = Rollout(make, 3, 7).collect(
+    outcomes = Rollout(make, 3, 7, attempts=2).collect(
         specs(12), StudentPolicy(ToyStudent(0.0)), teacher(), PlaySettings(mix=1.0)
     )
     failures = [o for o in outcomes if isinstance(o, EpisodeFailure)]
@@ -147,11 +147,18 @@ def test_a_world_that_raises_fails_its_own_episode_alone_and_is_not_used_again()
     assert steps > 2, "episode 5 must last long enough to break"
     assert [failure.spec.index for failure in failures] == [5]
     assert "at step 2 raised RuntimeError: the corridor collapsed" in failures[0].reason
-    assert [world.closed for world in made].count(True) == 1
-    assert len(made) == 4
+    assert [world.closed for world in made].count(True) == 2, "each try breaks a world of its own"
     assert [o.decisions for o in outcomes if isinstance(o, EpisodeResult)] == [
         o.decisions for o in sound if o.spec.index != 5
     ]
+
+
+def test_an_episode_that_broke_its_world_once_is_played_in_a_fresh_one() -> None:
+    broken = {5: "raise once"}
+    rollout = Rollout(lambda _: ToyWorld(broken), 3, 7)
+    assert [type(o) for o in rollout.collect(specs(8), RandomPolicy(), None, PlaySettings())] == [
+        EpisodeResult
+    ] * 8
 
 
 def test_a_puzzled_teacher_spoils_its_own_states_alone() -> None:

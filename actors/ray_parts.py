@@ -1,0 +1,231 @@
+"""The processes of a pool: hosts that play, teachers that label, policies that decide, and how a host
+calls the other two.
+
+Invariants: no call to another process waits without a deadline, and one that fails says whose fault it was
+(`PartDown`); a host leads its own process group, so that a world's children can be ended with it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError
+
+from actors.policy import PolicyServer, ServedStudent
+from actors.rollout import Rollout
+from actors.teacher import TeacherMaker, TeacherReplica
+from actors.types import Answer, EpisodeOutcome, Labeler, PlaySettings, Policy, Progress, State
+from student.types import Decision, Prompt
+from teachers.types import Label
+from worlds.base import World
+from worlds.types import EpisodeSpec
+
+AHEAD = 8
+"""Questions that a host may have open at a teacher; labels come in while the episode goes on."""
+
+FETCH_S = 60.0
+"""Seconds that fetching a version's weights may take."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How each process makes what it holds (all picklable): worlds by suite, teachers by name ("teacher",
+    "expert") and suite, the student. `teacher_threads` > 1 is for teachers that wait for a model far away."""
+
+    world: Callable[[str], World]
+    teachers: Mapping[str, TeacherMaker]
+    student: Callable[[], ServedStudent]
+    memory_notes: bool = True
+    teacher_threads: int = 1
+
+
+class PartDown(RuntimeError):
+    """A process that a host called is dead or silent: `part` ("policy", "teacher"), its number, and which
+    incarnation of it."""
+
+    def __init__(self, part: str, number: int, incarnation: int, reason: str) -> None:
+        super().__init__(part, number, incarnation, reason)
+        self.part, self.number, self.incarnation, self.reason = part, number, incarnation, reason
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.number} {self.reason}"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A process to call, which one it is, and how long a call may take."""
+
+    part: str
+    number: int
+    incarnation: int
+    handle: Any
+    deadline_s: float
+
+    def get(self, reference: Any) -> Any:
+        """The result of a call. Raises PartDown when there is none in time."""
+        try:
+            return ray.get(reference, timeout=self.deadline_s)
+        except GetTimeoutError as error:
+            raise self._down(f"did not answer within {self.deadline_s:g} s") from error
+        except RayActorError as error:
+            raise self._down(f"died: {first_line(error)}") from error
+
+    def _down(self, reason: str) -> PartDown:
+        return PartDown(self.part, self.number, self.incarnation, reason)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A published version, and where to fetch it: `box` holds the reference, so that only a server that
+    lacks the version moves the tensors."""
+
+    version: int
+    box: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class RemoteDecider:
+    """A student in a policy process, with published weights (None: those that it was loaded with)."""
+
+    remote: Remote
+    weights: Weights | None
+
+    def decide(
+        self, prompts: Sequence[Prompt], temperature: float, seeds: Sequence[int], version: int = 0
+    ) -> list[Decision]:
+        """See `student.Student.decide`."""
+        call = self.remote.handle.decide.remote(
+            self.weights, list(prompts), temperature, list(seeds), version
+        )
+        decisions: list[Decision] = self.remote.get(call)
+        return decisions
+
+
+@dataclass
+class RemoteLabeler:
+    """A teacher in another process. Questions are answered while the host goes on, up to `AHEAD` of them."""
+
+    name: str
+    remote: Remote
+    _open: deque[Any] = field(default_factory=deque)
+    _versions: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, states: Sequence[State]) -> Answer:
+        """See `types.Labeler`."""
+        while len(self._open) >= AHEAD:
+            self.remote.get(self._open.popleft())
+        call = self.remote.handle.label_batch.remote(self.name, list(states))
+        self._open.append(call)
+
+        def answer() -> list[Label]:
+            labels: list[Label] = self.remote.get(call)
+            return labels
+
+        return answer
+
+    def version(self, suite: str) -> str:
+        """See `types.Labeler`."""
+        if suite not in self._versions:
+            self._versions[suite] = self.remote.get(self.remote.handle.version.remote(self.name, suite))
+        return self._versions[suite]
+
+
+class PolicyProcess(PolicyServer):
+    """A `PolicyServer` that fetches the versions it lacks."""
+
+    def decide_with(
+        self,
+        weights: Weights | None,
+        prompts: Sequence[Prompt],
+        temperature: float,
+        seeds: Sequence[int],
+        version: int,
+    ) -> list[Decision]:
+        """See `PolicyServer.decide`."""
+        if weights is not None and not self.has(weights.version):
+            self.load(ray.get(weights.box[0], timeout=FETCH_S))
+        number = None if weights is None else weights.version
+        return self.decide(number, prompts, temperature, seeds, version)
+
+
+class TeacherServer:
+    """All teachers of one process, by name."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._replicas = {
+            name: TeacherReplica(name, make, parts.teacher_threads) for name, make in parts.teachers.items()
+        }
+
+    def label_batch(self, name: str, states: Sequence[State]) -> list[Label]:
+        """See `TeacherReplica.label_batch`."""
+        return self._replicas[name].label_batch(states)
+
+    def version(self, name: str, suite: str) -> str:
+        """See `TeacherReplica.version`."""
+        return self._replicas[name].version(suite)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Where a host lives."""
+
+    pid: int
+    node: str
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What a host is doing: the stage, for how many seconds, on which episode, and its totals so far."""
+
+    stage: str
+    for_s: float
+    spec: EpisodeSpec | None
+    seconds: Mapping[str, float]
+
+
+class Host:
+    """A process with a `Rollout`. `play` runs in one thread, `pulse` answers from another."""
+
+    def __init__(self, parts: Parts, width: int, run_seed: int) -> None:
+        if os.getpgrp() != os.getpid():
+            os.setpgid(0, 0)
+        self._rollout = Rollout(parts.world, width, run_seed, parts.memory_notes, attempts=1)
+
+    @ray.method(concurrency_group="watch")
+    def identity(self) -> Identity:
+        """Answers once the process is up."""
+        return Identity(os.getpid(), ray.get_runtime_context().get_node_id())
+
+    @ray.method(concurrency_group="watch")
+    def pulse(self) -> Pulse:
+        """What it is doing now."""
+        now: Progress = self._rollout.progress
+        for_s = time.monotonic() - now.since_s if now.since_s else 0.0
+        return Pulse(now.stage, for_s, now.spec, dict(now.seconds))
+
+    def play(
+        self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
+    ) -> Iterator[EpisodeOutcome]:
+        """Stream the outcomes, each as it ends."""
+        yield from self._rollout.play(specs, policy, labeler, settings)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def kill_group(pid: int) -> None:
+    """End a host's process group on this node: the host and all that its worlds started."""
+    import signal
+    from contextlib import suppress
+
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,383 @@
+"""A supervised pool on Ray: hosts that play, with teachers and policies that they call.
+
+Invariants: a process that is dead, hung or silent is ended with its whole process group, named in the log
+with the reason, and replaced, while the others go on; every episode that was submitted comes back once, as a
+result or as a failure with its reasons; nothing here waits beyond a deadline.
+
+Deadlines are watched while `results` is called: call it often.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.policies import LabelPolicy, StudentPolicy
+from actors.policy import Snapshot
+from actors.ray_parts import (
+    Host,
+    Identity,
+    PartDown,
+    Parts,
+    PolicyProcess,
+    Pulse,
+    Remote,
+    RemoteDecider,
+    RemoteLabeler,
+    TeacherServer,
+    Weights,
+    first_line,
+    kill_group,
+)
+from actors.supervise import Batch, DataBudget, InfraBudget, Supervisor
+from actors.types import EpisodeFailure, EpisodeOutcome, PlaySettings, Policy
+from worlds.types import EpisodeSpec
+
+log = logging.getLogger(__name__)
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Torch with two threads beside other busy processes was 15 times slower than with one."""
+
+PULSE_S = 1.0
+SHORT_S = 5.0
+"""For calls that return something that is there already."""
+
+LEAVE_S = 0.3
+"""A process that ends by itself in this time leaves no alarm in Ray's log."""
+
+
+@dataclass(frozen=True)
+class PoolConfig:
+    """How many processes of each kind, and the cores that Ray reserves for each. `start_s` is the deadline of
+    a process's start and of a suite's first step in it, `step_s` that of any later reset or step of a
+    world, `call_s` that of a call to a teacher or policy; `silent_s` is how long a host may not answer."""
+
+    hosts: int = 2
+    worlds_per_host: int = 16
+    teachers: int = 1
+    policies: int = 1
+    cpus_host: float = 0.3
+    cpus_teacher: float = 0.2
+    cpus_policy: float = 0.3
+    gpus_policy: float = 0.0
+    start_s: float = 180.0
+    step_s: float = 20.0
+    call_s: float = 120.0
+    silent_s: float = 20.0
+
+
+class JobLike(Protocol):
+    """Episodes to play: who reaches the states ("student", or a teacher's name), who labels them, and a
+    number that comes back with each outcome."""
+
+    @property
+    def chunk(self) -> int: ...
+    @property
+    def specs(self) -> tuple[EpisodeSpec, ...]: ...
+    @property
+    def reached_by(self) -> str: ...
+    @property
+    def labelled_by(self) -> str: ...
+    @property
+    def settings(self) -> PlaySettings: ...
+
+
+@dataclass(frozen=True)
+class _Job:
+    """How episodes are played: a submitted job without its episodes, with the weights of its time."""
+
+    chunk: int
+    reached_by: str
+    labelled_by: str
+    settings: PlaySettings
+    weights: Weights | None
+
+
+@dataclass
+class _Server:
+    """A policy or teacher process."""
+
+    part: str
+    number: int
+    incarnation: int = 0
+    handle: Any = None
+
+
+@dataclass
+class _Slot:
+    """The place of a host; `handle` is None while it waits to be started (again) at `start_at_s`."""
+
+    number: int
+    handle: Any = None
+    start_at_s: float = 0.0
+    born_s: float = 0.0
+    up: Any = None
+    identity: Identity | None = None
+    batch: Batch[_Job] | None = None
+    stream: Any = None
+    beat: Any = None
+    beat_at_s: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class RayRollouts:
+    """The pool; `ray.init` comes first. Raises `RolloutsFailed` from `results` when a budget is spent."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        config: PoolConfig,
+        run_seed: int,
+        infra: InfraBudget | None = None,
+        data: DataBudget | None = None,
+    ) -> None:
+        self._parts = parts
+        self._config = config
+        self._run_seed = run_seed
+        self._books: Supervisor[_Job] = Supervisor(infra or InfraBudget(), data or DataBudget())
+        self._weights: Weights | None = None
+        self._done: list[tuple[int, EpisodeOutcome]] = []
+        self._spent: dict[str, float] = {}
+        self._slots = [_Slot(number) for number in range(config.hosts)]
+        self._teachers = [_Server("teacher", number) for number in range(config.teachers)]
+        self._policies = [_Server("policy", number) for number in range(config.policies)]
+        for server in (*self._teachers, *self._policies):
+            self._start_server(server)
+
+    # -- what a driver calls ------------------------------------------------------------------
+
+    def publish(self, weights: Snapshot) -> None:
+        """Let the student act with these weights in the jobs that are submitted from now on."""
+        self._weights = Weights(weights.version, (ray.put(weights),))
+
+    def submit(self, job: JobLike) -> None:
+        """Queue a job; it is played while `results` is called."""
+        weights = self._weights if job.reached_by == "student" else None
+        self._books.submit(_Job(job.chunk, job.reached_by, job.labelled_by, job.settings, weights), job.specs)
+
+    def results(self, wait_s: float) -> list[tuple[int, EpisodeOutcome]]:
+        """(chunk, outcome) of the episodes that have ended since the last call; waits up to `wait_s` for the
+        first one. An `EpisodeFailure` is an episode in quarantine."""
+        end_s = time.monotonic() + wait_s
+        while True:
+            self._tick(max(0.0, min(PULSE_S, end_s - time.monotonic())))
+            if self._done or not self._books.owed or time.monotonic() >= end_s:
+                done, self._done = self._done, []
+                return done
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds spent in "simulator", "policy" and "teacher" so far, over all hosts."""
+        total = dict(self._spent)
+        for slot in self._slots:
+            for stage, value in slot.seconds.items():
+                total[stage] = total.get(stage, 0.0) + value
+        return total
+
+    def processes(self) -> dict[int, int]:
+        """Process ids of the hosts that are up, by number."""
+        return {slot.number: slot.identity.pid for slot in self._slots if slot.identity is not None}
+
+    def close(self) -> None:
+        """End all processes, with the worlds' children."""
+        for slot in self._slots:
+            if slot.handle is not None:
+                ray.kill(slot.handle)
+        time.sleep(LEAVE_S)
+        for slot in self._slots:
+            self._end_host(slot)
+        for server in (*self._teachers, *self._policies):
+            ray.kill(server.handle)
+
+    # -- one round ----------------------------------------------------------------------------
+
+    def _tick(self, wait_s: float) -> None:
+        for slot in self._slots:
+            self._drive(slot)
+        watched = [
+            ref for slot in self._slots for ref in (slot.up, slot.stream, slot.beat) if ref is not None
+        ]
+        if not watched:
+            time.sleep(min(wait_s, 0.05))
+            return
+        ray.wait(watched, num_returns=1, timeout=wait_s)
+        ready, _ = ray.wait(watched, num_returns=len(watched), timeout=0)
+        for slot in self._slots:
+            for kind, ref in (("up", slot.up), ("stream", slot.stream), ("beat", slot.beat)):
+                # An earlier event of this round may have ended the host.
+                if ref is not None and getattr(slot, kind) is ref and any(ref is other for other in ready):
+                    self._hear(slot, kind)
+
+    def _drive(self, slot: _Slot) -> None:
+        """Start what is to be started, hand out work, ask for a pulse, enforce the deadlines."""
+        now = time.monotonic()
+        if slot.handle is None:
+            if now >= slot.start_at_s and self._books.owed:
+                self._start_host(slot)
+            return
+        if slot.identity is None:
+            if now - slot.born_s > self._config.start_s:
+                self._host_down(slot, f"did not start within {self._config.start_s:g} s")
+            return
+        if slot.beat is not None and now - slot.beat_at_s > self._config.silent_s:
+            self._host_down(slot, f"did not answer for {self._config.silent_s:g} s")
+            return
+        if slot.beat is None and now - slot.beat_at_s > PULSE_S:
+            slot.beat, slot.beat_at_s = slot.handle.pulse.remote(), now
+        if slot.batch is None and self._books.ready:
+            limit = 2 * self._config.worlds_per_host
+            slot.batch = self._books.next_batch(limit, self._config.hosts)
+            assert slot.batch is not None
+            slot.stream = slot.handle.play.options(num_returns="streaming").remote(
+                slot.batch.specs,
+                self._policy(slot, slot.batch.job),
+                self._labeler(slot, slot.batch.job.labelled_by),
+                slot.batch.job.settings,
+            )
+
+    def _hear(self, slot: _Slot, kind: str) -> None:
+        try:
+            if kind == "up":
+                slot.identity, slot.up = ray.get(slot.up, timeout=SHORT_S), None
+            elif kind == "beat":
+                pulse, slot.beat = ray.get(slot.beat, timeout=SHORT_S), None
+                self._judge(slot, pulse)
+            else:
+                self._take(slot)
+        except RayActorError as error:
+            self._host_down(slot, f"died: {first_line(error)}")
+        except RayTaskError as error:
+            self._call_failed(slot, error)
+        except RayError as error:
+            self._host_down(slot, f"was lost: {first_line(error)}")
+
+    def _take(self, slot: _Slot) -> None:
+        """Take the next outcome off a host's stream, or its end."""
+        assert slot.batch is not None
+        job = slot.batch.job
+        try:
+            reference = next(slot.stream)
+        except StopIteration:
+            batch, slot.batch, slot.stream = slot.batch, None, None
+            self._books.give_back(batch)
+            return
+        # What Ray hands out are views that pin its object store; samples live long.
+        outcome: EpisodeOutcome = copy.deepcopy(ray.get(reference, timeout=SHORT_S))
+        if isinstance(outcome, EpisodeFailure):
+            log.warning("%s broke its world in host %d: %s", outcome.spec, slot.number, outcome.reason)
+            self._quarantine(job, self._books.episode_failed(job, outcome.spec, outcome.reason))
+        elif self._books.finished(job, outcome.spec):
+            self._done.append((job.chunk, outcome))
+
+    def _judge(self, slot: _Slot, pulse: Pulse) -> None:
+        slot.seconds = pulse.seconds
+        limit_s = {"start": self._config.start_s, "simulator": self._config.step_s}.get(pulse.stage)
+        if limit_s is not None and pulse.for_s > limit_s:
+            reason = (
+                f"hung: its world was busy with {pulse.spec} for {pulse.for_s:.0f} s (limit {limit_s:g} s)"
+            )
+            self._host_down(slot, reason, pulse.spec)
+
+    # -- what goes wrong ----------------------------------------------------------------------
+
+    def _host_down(self, slot: _Slot, reason: str, culprit: EpisodeSpec | None = None) -> None:
+        process = f" (process {slot.identity.pid})" if slot.identity else ""
+        told = f"host {slot.number}{process} {reason}"
+        log.warning("%s; it is ended with its process group, and a new one takes its place", told)
+        batch = slot.batch
+        self._end_host(slot)
+        if batch is None:
+            self._books.infra_failed(told)
+        else:
+            self._quarantine(batch.job, self._books.batch_died(batch, told, culprit))
+        delay_s = self._books.infra.delay_s(self._books.failures_in_a_row)
+        slot.start_at_s = time.monotonic() + delay_s
+
+    def _call_failed(self, slot: _Slot, error: RayTaskError) -> None:
+        """A host is well, but its call raised: because of a process that it called, or of a bug."""
+        assert slot.batch is not None
+        batch, slot.batch, slot.stream = slot.batch, None, None
+        self._books.give_back(batch)
+        cause = error.cause
+        if isinstance(cause, PartDown):
+            servers = self._policies if cause.part == "policy" else self._teachers
+            server = servers[cause.number]
+            if server.incarnation == cause.incarnation:
+                log.warning("%s; it is ended, and a new one takes its place", cause)
+                ray.kill(server.handle)
+                self._start_server(server)
+                self._books.infra_failed(str(cause))
+        else:
+            told = f"host {slot.number}: {type(cause).__name__}: {cause}"
+            log.warning("%s", told)
+            self._books.infra_failed(told)
+
+    def _quarantine(self, job: _Job, failure: EpisodeFailure | None) -> None:
+        if failure is not None:
+            log.error("%s is in quarantine: it %s", failure.spec, failure.reason)
+            self._done.append((job.chunk, failure))
+
+    # -- processes ----------------------------------------------------------------------------
+
+    def _start_host(self, slot: _Slot) -> None:
+        make = ray.remote(concurrency_groups={"watch": 1})(Host)
+        slot.handle = make.options(
+            num_cpus=self._config.cpus_host, max_restarts=0, runtime_env={"env_vars": ONE_THREAD}
+        ).remote(self._parts, self._config.worlds_per_host, self._run_seed)
+        slot.born_s = slot.beat_at_s = time.monotonic()
+        slot.up = slot.handle.identity.remote()
+
+    def _end_host(self, slot: _Slot) -> None:
+        for stage, value in slot.seconds.items():
+            self._spent[stage] = self._spent.get(stage, 0.0) + value
+        if slot.identity is not None:
+            self._kill_group(slot.identity)
+        if slot.handle is not None:
+            ray.kill(slot.handle)
+        slot.handle = slot.up = slot.identity = slot.batch = slot.stream = slot.beat = None
+        slot.seconds = {}
+
+    @staticmethod
+    def _kill_group(identity: Identity) -> None:
+        if identity.node == ray.get_runtime_context().get_node_id():
+            kill_group(identity.pid)
+            return
+        there = NodeAffinitySchedulingStrategy(identity.node, soft=False)
+        task = ray.remote(num_cpus=0, max_retries=0)(kill_group).options(scheduling_strategy=there)
+        try:
+            ray.get(task.remote(identity.pid), timeout=SHORT_S)
+        except RayError as error:
+            # With the node gone, its processes are too.
+            log.warning("no process can be ended on node %s: %s", identity.node, first_line(error))
+
+    def _start_server(self, server: _Server) -> None:
+        options = {"max_restarts": 0, "runtime_env": {"env_vars": ONE_THREAD}}
+        if server.part == "policy":
+            made = ray.remote(PolicyProcess).options(
+                num_cpus=self._config.cpus_policy, num_gpus=self._config.gpus_policy, **options
+            )
+            server.handle = made.remote(self._parts.student)
+        else:
+            made = ray.remote(TeacherServer).options(num_cpus=self._config.cpus_teacher, **options)
+            server.handle = made.remote(self._parts)
+        server.incarnation += 1
+
+    def _remote(self, servers: Sequence[_Server], slot: _Slot) -> Remote:
+        server = servers[slot.number % len(servers)]
+        return Remote(server.part, server.number, server.incarnation, server.handle, self._config.call_s)
+
+    def _labeler(self, slot: _Slot, name: str) -> RemoteLabeler:
+        return RemoteLabeler(name, self._remote(self._teachers, slot))
+
+    def _policy(self, slot: _Slot, job: _Job) -> Policy:
+        if job.reached_by == "student":
+            decider = RemoteDecider(self._remote(self._policies, slot), job.weights)
+            return StudentPolicy(decider, job.settings.version)
+        return LabelPolicy(self._labeler(slot, job.reached_by))

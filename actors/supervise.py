@@ -1,0 +1,163 @@
+"""Which episodes are still owed, who failed, and when to give up. Pure: no clock, no processes.
+
+Invariants: every episode that was submitted leaves exactly once, as a result or in quarantine with all its
+reasons; an episode is blamed for a death only where it was alone or was seen to hang, so a random kill
+never condemns its neighbours; failures of machines and failures of episodes spend separate budgets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from actors.types import EpisodeFailure
+from worlds.types import EpisodeSpec
+
+JobT = TypeVar("JobT")
+
+
+class RolloutsFailed(RuntimeError):
+    """A budget is spent; the message names the last cause and what to change."""
+
+
+@dataclass(frozen=True)
+class InfraBudget:
+    """How many failures of machinery in a row, without one finished episode between, end the run; a part is
+    restarted after `backoff_s`, doubled with each failure in a row up to `backoff_max_s`."""
+
+    consecutive: int = 6
+    backoff_s: float = 0.5
+    backoff_max_s: float = 30.0
+
+    def delay_s(self, failures: int) -> float:
+        """How long to wait after that many failures in a row."""
+        return min(self.backoff_max_s, self.backoff_s * 2.0 ** max(0, failures - 1))
+
+
+@dataclass(frozen=True)
+class DataBudget:
+    """How often an episode is tried before it is quarantined, and how many may be quarantined in all."""
+
+    attempts: int = 3
+    quarantined: int = 50
+
+
+@dataclass(frozen=True)
+class Batch(Generic[JobT]):
+    """Episodes of one job that one host plays together."""
+
+    job: JobT
+    specs: tuple[EpisodeSpec, ...]
+
+
+@dataclass
+class Supervisor(Generic[JobT]):
+    """The books of a pool. A job is any hashable thing that says how its episodes are played."""
+
+    infra: InfraBudget = field(default_factory=InfraBudget)
+    data: DataBudget = field(default_factory=DataBudget)
+    failures_in_a_row: int = 0
+    quarantined: int = 0
+    _waiting: deque[Batch[JobT]] = field(default_factory=deque)
+    _retries: deque[Batch[JobT]] = field(default_factory=deque)
+    _owed: dict[tuple[JobT, EpisodeSpec], list[str]] = field(default_factory=dict)
+
+    @property
+    def owed(self) -> int:
+        """Episodes that have not left yet."""
+        return len(self._owed)
+
+    def owes(self, job: JobT) -> bool:
+        """Whether an episode of `job` has not left yet."""
+        return any(owner == job for owner, _ in self._owed)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a batch to hand out."""
+        return bool(self._waiting or self._retries)
+
+    def submit(self, job: JobT, specs: Sequence[EpisodeSpec]) -> None:
+        """Owe these episodes of `job`. One that is owed already is not owed twice."""
+        fresh = [spec for spec in dict.fromkeys(specs) if (job, spec) not in self._owed]
+        self._owed.update({(job, spec): [] for spec in fresh})
+        if fresh:
+            self._waiting.append(Batch(job, tuple(fresh)))
+
+    def next_batch(self, limit: int, hosts: int) -> Batch[JobT] | None:
+        """Up to `limit` episodes of the oldest job, shared evenly among `hosts`; suspects go first, in the
+        groups that are to tell them apart."""
+        if self._retries:
+            return self._retries.popleft()
+        if not self._waiting:
+            return None
+        batch = self._waiting.popleft()
+        size = max(1, min(limit, -(-len(batch.specs) // hosts)))
+        if batch.specs[size:]:
+            self._waiting.appendleft(Batch(batch.job, batch.specs[size:]))
+        return Batch(batch.job, batch.specs[:size])
+
+    def finished(self, job: JobT, spec: EpisodeSpec) -> bool:
+        """An episode has its result; False if it had left before (the result is then to be dropped)."""
+        self.failures_in_a_row = 0
+        return self._owed.pop((job, spec), None) is not None
+
+    def episode_failed(self, job: JobT, spec: EpisodeSpec, reason: str) -> EpisodeFailure | None:
+        """A strike against an episode. Returns None where it is tried again (alone), else its failure with
+        all reasons: it is in quarantine. Raises RolloutsFailed when too many are."""
+        reasons = self._owed.get((job, spec))
+        if reasons is None:
+            return None
+        reasons.append(reason)
+        if len(reasons) < self.data.attempts:
+            self._retries.append(Batch(job, (spec,)))
+            return None
+        del self._owed[job, spec]
+        self.quarantined += 1
+        told = f"failed {len(reasons)} times: " + "; ".join(dict.fromkeys(reasons))
+        if self.quarantined > self.data.quarantined:
+            raise RolloutsFailed(
+                f"{self.quarantined} episodes are in quarantine (DataBudget.quarantined="
+                f"{self.data.quarantined}); the last is {spec}, which {told}. Mend the world, or raise "
+                "the budget."
+            )
+        return EpisodeFailure(spec, told)
+
+    def batch_died(
+        self, batch: Batch[JobT], reason: str, culprit: EpisodeSpec | None = None
+    ) -> EpisodeFailure | None:
+        """The host of `batch` is gone. With a `culprit` (or an episode that was alone) that one gets a
+        strike, as in `episode_failed`; otherwise what is left of the batch is tried again in two halves,
+        and the machinery gets the blame."""
+        left = [spec for spec in batch.specs if (batch.job, spec) in self._owed]
+        if culprit not in left:
+            culprit = left[0] if len(left) == 1 else None
+        if culprit is not None:
+            others = tuple(spec for spec in left if spec != culprit)
+            if others:
+                self._waiting.appendleft(Batch(batch.job, others))
+            return self.episode_failed(batch.job, culprit, reason)
+        half = (len(left) + 1) // 2
+        for part in (left[:half], left[half:]):
+            if part:
+                self._retries.append(Batch(batch.job, tuple(part)))
+        self.infra_failed(reason)
+        return None
+
+    def give_back(self, batch: Batch[JobT]) -> None:
+        """The batch was cut short and nobody in it is to blame: what is left of it is played again."""
+        left = tuple(spec for spec in batch.specs if (batch.job, spec) in self._owed)
+        if left:
+            self._waiting.appendleft(Batch(batch.job, left))
+
+    def infra_failed(self, reason: str) -> float:
+        """A failure of machinery; returns the seconds to wait before the part is started again. Raises
+        RolloutsFailed when the budget is spent."""
+        self.failures_in_a_row += 1
+        if self.failures_in_a_row > self.infra.consecutive:
+            raise RolloutsFailed(
+                f"{self.failures_in_a_row} failures in a row without one finished episode between "
+                f"(InfraBudget.consecutive={self.infra.consecutive}); the last: {reason}"
+            )
+        return self.infra.delay_s(self.failures_in_a_row)
