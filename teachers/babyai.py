@@ -1,8 +1,10 @@
 """The BabyAI teachers: minigrid's own `BabyAIBot` as planner, and a weaker rule-based expert.
 
-Invariant: a label is a function of the facts: a fresh bot plans from the restored state and the cells seen so
-far, so it has no memory but `seen`. The facts are turned first so that the agent faces north: the bot breaks
-ties by absolute direction, which nobody can see in an egocentric frame; after the turn, by left and right.
+Invariant: a label is a function of the facts: a fresh bot plans from the restored state and from the cells it
+may know. In one room those are the cells in view now or at one of the last decisions, which is what the
+student's history tells; where there are doors, all cells seen in the episode (less would not find the way).
+The facts are turned first so that the agent faces north: the bot breaks ties by absolute direction, which
+nobody can see in an egocentric frame; after the turn, by left and right.
 """
 
 from __future__ import annotations
@@ -11,17 +13,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from minigrid.utils.baby_ai_bot import BabyAIBot
+from minigrid.utils.baby_ai_bot import BabyAIBot, DropSubgoal, GoNextToSubgoal
 from numba import njit
 from numpy.typing import NDArray
 
 from teachers.types import Label, Role
-from worlds.babyai.mirror import in_view, next_action, note_for, restore, target_cells
+from worlds.babyai.mirror import ABSENT, in_view, next_action, note_for, restore, target_cells
 from worlds.babyai.view import DOOR, EMPTY, FLOOR, look
-from worlds.babyai.world import ACTIONS, MOVES
+from worlds.babyai.world import ACTIONS, EMPTY_HANDS, MOVES
 from worlds.types import Mirror, Observation
 
 NORTH = 3
+LOCKED = 2
 FAR = 10_000
 _STEP = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
 
@@ -45,14 +48,22 @@ class BabyAITeacher:
         if role != "actor":
             return Label(role, "", valid=False, reason=f"BabyAI has one body and no {role}")
         facts = face_north(mirror.facts)
+        known = facts["recent"] if facts["actions"] == MOVES else facts["seen"]
         note = note_for(target_in_view(facts))
         try:
-            advice = ACTIONS[bot_advice(facts, self.step_limit)]
+            advice = ACTIONS[bot_advice(facts, known, self.step_limit)]
         except GaveUp as error:
             return Label(role, "", note, valid=False, reason=str(error))
-        values = approach_values(facts) if advice in MOVES else {}
+        legal = advice in facts["actions"]
+        kind = next_action(facts["instruction"])["kind"]
+        near = kind == "GoToInstr" or (kind == "PickupInstr" and facts["carrying"] == EMPTY_HANDS)
+        values = approach_values(facts, known, known) if near and (advice in MOVES or not legal) else {}
+        if not values and not legal:  # it would clear the way, where to go round through the unseen will do
+            values = approach_values(facts, known, np.ones_like(known))
         if not values:
-            return Label(role, advice, note, (advice,))
+            reason = "" if legal else f"the bot's {advice!r} is not among the actions"
+            good = tuple(a for a in MOVES if a == advice or reveals_as_much(facts, known, a, advice))
+            return Label(role, advice, note, good or (advice,), valid=legal, reason=reason)
         best = tuple(action for action in values if values[action] == max(values.values()))
         return Label(role, advice if advice in best else best[-1], note, best, values)
 
@@ -109,6 +120,7 @@ def face_north(facts: Mapping[str, Any]) -> dict[str, Any]:
         turned |= {
             "grid": np.rot90(turned["grid"]),
             "seen": np.rot90(turned["seen"]),
+            "recent": np.rot90(turned["recent"]),
             "position": turn(turned["position"]),
             "instruction": _map_cells(turned["instruction"], turn),
             "direction": (turned["direction"] + 1) % 4,
@@ -122,12 +134,13 @@ def _map_cells(tree: Any, turn: Any) -> Any:
     return {key: _map_cells(value, turn) for key, value in tree.items()} if isinstance(tree, dict) else tree
 
 
-def bot_advice(facts: Mapping[str, Any], step_limit: int) -> int:
-    """The action code of a fresh bot. Raises GaveUp."""
+def bot_advice(facts: Mapping[str, Any], known: NDArray[np.bool_], step_limit: int) -> int:
+    """The action code of a fresh bot that knows the cells `known` (X, Y). Raises GaveUp."""
     env = restore(facts)
     bot = BabyAIBot(env)
-    bot.vis_mask = facts["seen"].copy()
+    bot.vis_mask = known.copy()
     try:
+        _resume(bot, facts)
         for _ in range(step_limit):
             if not bot.stack:
                 return 2  # facing the target already: any action that does not turn away ends the episode
@@ -139,6 +152,26 @@ def bot_advice(facts: Mapping[str, Any], step_limit: int) -> int:
     raise GaveUp(f"the bot made no plan within {step_limit} planning steps")
 
 
+def _resume(bot: BabyAIBot, facts: Mapping[str, Any]) -> None:
+    """Take up a plan in the middle: a fresh bot plans as if its hands were empty, but what they hold tells what
+    the plan was. A thing to put somewhere is past its pick-up, a key of a locked door is on its way there, and
+    anything else was in the way and is put down first."""
+    held = bot.mission.carrying
+    if held is None:
+        return
+    action = next_action(facts["instruction"])
+    if action["kind"] == "PutNextInstr" and ABSENT in action["move"]["objects"]:
+        del bot.stack[-2:]
+        return
+    locked = (facts["grid"][..., 0] == DOOR) & (facts["grid"][..., 2] == LOCKED)
+    if held.type == "key" and bool((locked & (facts["grid"][..., 1] == facts["carrying"][1])).any()):
+        return
+    room = bot._find_drop_pos()
+    if room is None:
+        raise GaveUp("there is no room to put down what is in the way")
+    bot.stack += [DropSubgoal(bot), GoNextToSubgoal(bot, room)]
+
+
 def target_in_view(facts: Mapping[str, Any]) -> tuple[int, int] | None:
     """(right, ahead) of the nearest instance of the next target in the frame."""
     pose = (*facts["position"], facts["direction"])
@@ -146,15 +179,31 @@ def target_in_view(facts: Mapping[str, Any]) -> tuple[int, int] | None:
     return in_view(view, pose, target_cells(facts["instruction"], facts["carrying"]))
 
 
-def approach_values(facts: Mapping[str, Any]) -> dict[str, float]:
+def reveals_as_much(facts: Mapping[str, Any], known: NDArray[np.bool_], turn: str, advice: str) -> bool:
+    """Whether both are turns and `turn` brings at least as many cells into view that are not `known`."""
+    if not (turn.startswith("turn") and advice.startswith("turn")):
+        return False
+    gains = []
+    for choice in (turn, advice):
+        seen = known.copy(order="C")
+        direction = (facts["direction"] + (1 if choice == "turn right" else -1)) % 4
+        look(np.ascontiguousarray(facts["grid"]), *facts["position"], direction, facts["carrying"], seen)
+        gains.append(int(seen.sum()))
+    return gains[0] >= gains[1]
+
+
+def approach_values(
+    facts: Mapping[str, Any], known: NDArray[np.bool_], allowed: NDArray[np.bool_]
+) -> dict[str, float]:
     """Minus the exact number of actions, the action itself included, until the agent faces an instance of the
-    target that it has seen, over cells that it has seen; empty if that is not known to be possible."""
-    grid, seen = np.ascontiguousarray(facts["grid"]), np.ascontiguousarray(facts["seen"])
-    kind, state = grid[..., 0], grid[..., 2]
-    free = seen & ((kind == EMPTY) | (kind == FLOOR) | ((kind == DOOR) & (state == 0)))
+    target that it knows of, over `allowed` (X, Y) cells, of which unknown ones count as free; empty if there
+    is no such way."""
+    kind, state = facts["grid"][..., 0], facts["grid"][..., 2]
+    passable = (kind == EMPTY) | (kind == FLOOR) | ((kind == DOOR) & (state == 0))
+    free = np.ascontiguousarray(allowed & (passable | ~known))
     goals = np.zeros_like(free)
     for x, y in target_cells(facts["instruction"], facts["carrying"]):
-        goals[x, y] = x >= 0 and seen[x, y]
+        goals[x, y] = x >= 0 and known[x, y]
     distance = pose_distances(free, goals)
     (x, y), d = facts["position"], facts["direction"]
     ahead_x, ahead_y = x + _STEP[d, 0], y + _STEP[d, 1]

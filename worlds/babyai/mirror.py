@@ -8,6 +8,7 @@
 | `direction` | 0 east, 1 south, 2 west, 3 north |
 | `carrying` | (type, colour) codes, (1, 0) for empty hands |
 | `seen` | bool (X, Y) cells that were in view at some time in this episode |
+| `recent` | bool (X, Y) cells in view now or at one of the last `HISTORY_TURNS` decisions |
 | `instruction` | what is left of the mission, as a tree (see `Instruction`) |
 | `mission` | the mission's text |
 | `actions` | the legal action texts |

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import deque
 from typing import Any
 
 import gymnasium
@@ -20,10 +21,11 @@ import minigrid  # noqa: F401  (registers the levels)
 import numpy as np
 from minigrid.core.constants import IDX_TO_OBJECT
 from minigrid.envs.babyai.core.verifier import GoToInstr
+from numpy.typing import NDArray
 
 from worlds.babyai.mirror import NOTES, describe_instruction, in_view, note_for, object_name, target_cells
 from worlds.babyai.view import EMPTY, draw_one, look
-from worlds.base import Score, View, World
+from worlds.base import HISTORY_TURNS, Score, View, World
 from worlds.types import EpisodeSpec, Goal, Mirror, Outcome, Status
 
 SINGLE_ROOM_ITERATIONS = 64
@@ -34,16 +36,19 @@ EMPTY_HANDS = (EMPTY, 0)
 
 
 class BabyAIWorld(World):
-    """The levels of BabyAI. `frame_size` is a multiple of 8: seven tiles of an eighth each, padded."""
+    """The levels of BabyAI; a bare `reset(seed=...)` plays `suite`. `frame_size` is a multiple of 8: a frame
+    is seven by seven tiles of an eighth each, padded with black. Raises ValueError for an unknown level."""
 
     name = "babyai"
 
-    def __init__(self, frame_size: int = 64) -> None:
+    def __init__(self, suite: str = "babyai/GoToObj", frame_size: int = 64) -> None:
         super().__init__(frame_size)
-        self._envs: dict[str, Any] = {}
+        self._suite = suite
+        level = suite.partition("/")[2]
+        self._envs: dict[str, Any] = {level: make_level(level)}
 
     def _default_episode(self, seed: int) -> EpisodeSpec:
-        return EpisodeSpec("babyai/GoToObj", "train", seed)
+        return EpisodeSpec(self._suite, "train", seed)
 
     def _begin(self, episode: EpisodeSpec) -> Goal:
         self._level = episode.suite.partition("/")[2]
@@ -56,6 +61,7 @@ class BabyAIWorld(World):
         self.max_iterations = SINGLE_ROOM_ITERATIONS if single else int(self._env.max_steps)
         self._env.max_steps = self.max_iterations + 1  # this class ends episodes
         self._legal = MOVES if single and isinstance(self._env.instrs, GoToInstr) else ACTIONS
+        self._views: deque[NDArray[np.bool_]] = deque(maxlen=HISTORY_TURNS + 1)
         self._seen = np.zeros((self._env.width, self._env.height), np.bool_)
         self._success = self._over = False
         self._look()
@@ -95,6 +101,7 @@ class BabyAIWorld(World):
             "direction": direction,
             "carrying": self._carrying(),
             "seen": self._seen.copy(),
+            "recent": np.any(self._views, axis=0),
             "instruction": describe_instruction(self._env, self._env.instrs),
             "mission": str(self._env.mission),
             "actions": self._legal,
@@ -127,7 +134,10 @@ class BabyAIWorld(World):
 
     def _look(self) -> None:
         grid = self._env.grid.encode()
-        self._view_773 = look(grid, *self._pose(), self._carrying(), self._seen)
+        in_view_now = np.zeros_like(self._seen)
+        self._view_773 = look(grid, *self._pose(), self._carrying(), in_view_now)
+        self._seen |= in_view_now
+        self._views.append(in_view_now)
 
 
 def make_level(level: str) -> Any:
