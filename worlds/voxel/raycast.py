@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from worlds.voxel.data import LAVA, LIGHT, OPAQUE, SHAPE, SHAPE_CROSS, SHAPE_LIQUID, WATER
-from worlds.voxel.textures import FACE_BOTTOM, FACE_TOP, FACE_X, FACE_Z, TEXELS
+from worlds.voxel.textures import FACE_BOTTOM, FACE_TOP, FACE_X, FACE_Z
 
 _OPEN = 1 << 20
 _NEVER = 1e30
@@ -24,8 +24,8 @@ _LIT = (LIGHT > 0).astype(np.uint8)
 _OPAQUE = OPAQUE.astype(np.uint8)
 
 
-@njit(cache=True, inline="always")
-def _texel(block: int, face: int, u: float, v: float, mip: int) -> np.uint32:
+@njit(cache=True)
+def _texel(texels: NDArray[np.uint32], block: int, face: int, u: float, v: float, mip: int) -> np.uint32:
     """The packed texel at (u, v) in [0, 1] of mip level `mip`."""
     size = 16 >> mip
     column = min(size - 1, max(0, int(u * size)))
@@ -39,12 +39,21 @@ def _texel(block: int, face: int, u: float, v: float, mip: int) -> np.uint32:
         start = 336
     elif mip == 4:
         start = 340
-    return TEXELS[block, face, start + row * size + column]
+    return texels[block, face, start + row * size + column]
 
 
 @njit(cache=True)
 def _meet_plant(
-    block: int, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float, t_in: float, t_out: float
+    texels: NDArray[np.uint32],
+    block: int,
+    ox: float,
+    oy: float,
+    oz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    t_in: float,
+    t_out: float,
 ) -> tuple[float, np.uint32]:
     """Where a ray, relative to the cell's corner, meets the two crossed sheets of a plant: (t, texel),
     t = _NEVER when it passes between the leaves."""
@@ -57,13 +66,13 @@ def _meet_plant(
         t = offset / across
         if t < t_in or t > t_out or t >= best or t <= 0.0:
             continue
-        found = _texel(block, FACE_TOP, ox + dx * t, 1.0 - (oy + dy * t), 0)
+        found = _texel(texels, block, FACE_TOP, ox + dx * t, 1.0 - (oy + dy * t), 0)
         if found >> np.uint32(24):
             best, colour = t, found
     return best, colour
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _onward(coordinate: float, cell: int, radius: int, ahead: int) -> int:
     """The cell of a coordinate, never behind the present one (rounding must not turn a ray back, or
     it would go round for ever) and at most `radius` ahead of it."""
@@ -71,7 +80,7 @@ def _onward(coordinate: float, cell: int, radius: int, ahead: int) -> int:
     return min(cell + radius, max(cell, found)) if ahead else max(cell - radius, min(cell, found))
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _dim(colour: np.uint32, light: int) -> np.uint32:
     """Multiply red, green and blue by light / 256."""
     factor = np.uint32(light)
@@ -85,6 +94,7 @@ def _dim(colour: np.uint32, light: int) -> np.uint32:
 def trace(
     world: NDArray[np.uint8],
     leap: NDArray[np.uint8],
+    texels: NDArray[np.uint32],
     highest: int,
     ox: float,
     oy: float,
@@ -141,7 +151,7 @@ def trace(
         if met != 0 and met != inside:
             if SHAPE[met] == SHAPE_CROSS:
                 t_out = min(t_x, min(t_y, t_z))
-                hit, colour = _meet_plant(met, ox - ix, oy - iy, oz - iz, dx, dy, dz, t, t_out)
+                hit, colour = _meet_plant(texels, met, ox - ix, oy - iy, oz - iz, dx, dy, dz, t, t_out)
                 if hit < _NEVER:
                     shaded = np.int64(leap[ix, iz, 0]) > iy + 1
                     return _dim(colour, _SHADE if shaded else 256), hit, met, ix, iz, iy
@@ -152,13 +162,13 @@ def trace(
                     u, v = z, 1.0 - y
                 elif face == FACE_Z:
                     v = 1.0 - y
-                texels = t * mip_scale
+                blur = t * mip_scale
                 mip = 0
-                if texels >= 1.5:
-                    mip = 1 if texels < 3.0 else 2 if texels < 6.0 else 3 if texels < 12.0 else 4
+                if blur >= 1.5:
+                    mip = 1 if blur < 3.0 else 2 if blur < 6.0 else 3 if blur < 12.0 else 4
                 if not _OPAQUE[met] and SHAPE[met] != SHAPE_LIQUID:
                     mip = 0
-                colour = _texel(met, face, u, v, mip)
+                colour = _texel(texels, met, face, u, v, mip)
                 if colour >> np.uint32(24):
                     light = 256
                     if not _LIT[met]:
@@ -190,7 +200,11 @@ def trace(
             if radius:
                 iz = _onward(oz + dz * t, iz, radius, ahead_z)
             if high - low > 1:
-                iy = min(high - 1, max(iy, int(oy + dy * t))) if dy > 0.0 else max(low, min(iy, int(oy + dy * t)))
+                iy = (
+                    min(high - 1, max(iy, int(oy + dy * t)))
+                    if dy > 0.0
+                    else max(low, min(iy, int(oy + dy * t)))
+                )
         else:
             t = t_z
             face = FACE_Z
@@ -198,5 +212,9 @@ def trace(
             if radius:
                 ix = _onward(ox + dx * t, ix, radius, ahead_x)
             if high - low > 1:
-                iy = min(high - 1, max(iy, int(oy + dy * t))) if dy > 0.0 else max(low, min(iy, int(oy + dy * t)))
+                iy = (
+                    min(high - 1, max(iy, int(oy + dy * t)))
+                    if dy > 0.0
+                    else max(low, min(iy, int(oy + dy * t)))
+                )
     return NOTHING

@@ -18,6 +18,7 @@ from worlds.voxel.physics import EYE_HEIGHT
 from worlds.voxel.raycast import trace
 from worlds.voxel.sight import refresh, sight_of
 from worlds.voxel.state import VoxelState
+from worlds.voxel.textures import TEXELS
 
 NOBODY = -1
 """In `Rendered.animal`: no creature. An animal is its index, another body `a` is -2 - a."""
@@ -54,6 +55,7 @@ def _camera(yaw_deg: float, pitch_deg: float, tangent: float, basis: NDArray[np.
 def _cast(
     world: NDArray[np.uint8],
     leap: NDArray[np.uint8],
+    texels: NDArray[np.uint32],
     highest: int,
     eye: tuple[float, float, float],
     basis: NDArray[np.float64],
@@ -85,7 +87,7 @@ def _cast(
             u = (column + 0.5) * 2.0 / width - 1.0
             dx, dy, dz = base_x + u * basis[0, 0], base_y + u * basis[0, 1], base_z + u * basis[0, 2]
             colour, t, block, x, z, y = trace(
-                world, leap, highest, eye[0], eye[1], eye[2], dx, dy, dz, mip_scale
+                world, leap, texels, highest, eye[0], eye[1], eye[2], dx, dy, dz, mip_scale
             )
             depth_HW[row, column] = t
             if block == 0:
@@ -120,6 +122,7 @@ def _frame(
     a: int,
     blocks: NDArray[np.uint8],
     leap: NDArray[np.uint8],
+    texels: NDArray[np.uint32],
     highest: int,
     position: NDArray[np.float64],
     yaw_deg: NDArray[np.float64],
@@ -139,7 +142,7 @@ def _frame(
     basis = np.empty((3, 3))
     _camera(yaw_deg[b, a], pitch_deg[b, a], tangent, basis)
     eye = (position[b, a, 0], position[b, a, 1] + EYE_HEIGHT, position[b, a, 2])
-    _cast(blocks[b], leap[b], highest, eye, basis, rgb_HW3, depth_HW, block_HW, cell_HW3, buffers)
+    _cast(blocks[b], leap[b], texels, highest, eye, basis, rgb_HW3, depth_HW, block_HW, cell_HW3, buffers)
     for n in range(animal_kind.shape[1]):
         if animal_kind[b, n] != 0:
             x, y, z = animal_position[b, n]
@@ -159,6 +162,7 @@ def _render_all(
     words: NDArray[np.uint64],
     blocks: NDArray[np.uint8],
     leap: NDArray[np.uint8],
+    texels: NDArray[np.uint32],
     plain: NDArray[np.uint8],
     hashes: NDArray[np.uint64],
     position: NDArray[np.float64],
@@ -180,7 +184,7 @@ def _render_all(
         highest = np.int64(plain[b, 0].max())
         for a in range(position.shape[1]):
             _frame(
-                b, a, blocks, leap, highest, position, yaw_deg, pitch_deg, animal_kind, animal_position,
+                b, a, blocks, leap, texels, highest, position, yaw_deg, pitch_deg, animal_kind, animal_position,
                 animal_yaw_deg, tangent, rgb_BAHW3[b, a], depth, mark, no_block, no_cell, False,
             )  # fmt: skip
 
@@ -197,7 +201,7 @@ def render(state: VoxelState, b: int, a: int, size: int, fov_deg: float = 90.0) 
     block_id = np.empty((size, size), np.uint8)
     cell = np.empty((size, size, 3), np.int16)
     _frame(
-        b, a, state.blocks, sight.leap, int(sight.plain[b, 0].max()), state.position, state.yaw_deg,
+        b, a, state.blocks, sight.leap, TEXELS, int(sight.plain[b, 0].max()), state.position, state.yaw_deg,
         state.pitch_deg, state.animal_kind, state.animal_position, state.animal_yaw_deg, tangent,
         rgb, t, animal, block_id, cell, True,
     )  # fmt: skip
@@ -215,7 +219,7 @@ def render_batch(state: VoxelState, size: int, fov_deg: float = 90.0) -> NDArray
     sight = sight_of(state)
     frames = np.empty((*state.position.shape[:2], size, size, 3), np.uint8)
     _render_all(
-        state.blocks.view(np.uint64), state.blocks, sight.leap, sight.plain, sight.hashes, state.position,
+        state.blocks.view(np.uint64), state.blocks, sight.leap, TEXELS, sight.plain, sight.hashes, state.position,
         state.yaw_deg, state.pitch_deg, state.animal_kind, state.animal_position, state.animal_yaw_deg,
         float(np.tan(np.deg2rad(fov_deg) / 2)), frames,
     )  # fmt: skip
