@@ -53,7 +53,7 @@ def act(
 
 
 def random_actions(rng: np.random.Generator, ticks: int, worlds: int, bodies: int = 1) -> NDArray[np.int64]:
-    """Play that gets somewhere: mostly walking, some turning, much digging and placing."""
+    """Play that gets somewhere: mostly walking, some turning; the hand does one thing for 16 ticks."""
     shape = (ticks, worlds, bodies)
     actions = np.zeros((*shape, 8), np.int64)
     actions[..., 0] = rng.choice(3, shape, p=(0.2, 0.7, 0.1))
@@ -61,9 +61,12 @@ def random_actions(rng: np.random.Generator, ticks: int, worlds: int, bodies: in
     actions[..., 2] = rng.choice(4, shape, p=(0.5, 0.3, 0.1, 0.1))
     for axis in (3, 4):
         actions[..., axis] = NO_TURN + rng.choice((-1, 0, 1), shape, p=(0.1, 0.8, 0.1))
-    actions[..., 5] = rng.choice((0, 1, ATTACK, CRAFT, 5, 6), shape, p=(0.2, 0.1, 0.45, 0.05, 0.05, 0.15))
-    actions[..., 6] = rng.integers(0, 244, shape)
-    actions[..., 7] = rng.integers(0, 36, shape)
+    held = (-(-ticks // 16), worlds, bodies)
+    hands = np.zeros((*held, 3), np.int64)
+    hands[..., 0] = rng.choice((0, 1, ATTACK, CRAFT, 5, 6), held, p=(0.1, 0.1, 0.5, 0.05, 0.1, 0.15))
+    hands[..., 1] = rng.integers(0, 244, held)
+    hands[..., 2] = rng.integers(0, 36, held)
+    actions[..., 5:] = np.repeat(hands, 16, axis=0)[:ticks]
     return actions
 
 

@@ -193,7 +193,8 @@ def move_body(
         vx += push * (forward * sine + right * cosine)
         vz += push * (right * sine - forward * cosine)
 
-    # A body at rest on the ground only has to learn whether the ground is still there.
+    if vy == 0.0:  # a body newly set down, not one in motion: let it find its ground at once
+        vy = -GRAVITY * FALL_DRAG
     dy = sweep(blocks, solid, b, x, y, z, 2, vy)
     landed = vy < 0.0 and dy != vy
     dx, dz = 0.0, 0.0
