@@ -19,7 +19,6 @@ from worlds.voxel.data import ANIMAL_KIND, ANIMALS, BLOCK, BLOCK_NAMES
 from worlds.voxel.mirror import DISTANCE_BOUNDS, NOTES
 from worlds.voxel.perception import Thing, block_mask, note_about, things_in_sight
 from worlds.voxel.render import Rendered, render
-from worlds.voxel.sounds import hear
 from worlds.voxel.state import VoxelState
 from worlds.voxel.tasks.common import (
     GOAL_PICTURED,
@@ -30,6 +29,7 @@ from worlds.voxel.tasks.common import (
     close_up,
     goal_heard,
     goal_named,
+    heard_now,
     new_ground,
     put_body,
     scatter,
@@ -48,6 +48,7 @@ _SURFACES = {
     "leaves": tuple(name for name in BLOCK_NAMES if name.endswith("_leaves")),
     "log": tuple(name for name in BLOCK_NAMES if name.endswith("_log") and name != "oak_log"),
     "grass": ("grass_block", "podzol", "dirt", "coarse_dirt"),
+    "sand": ("sand", "red_sand", "sandstone", "gravel"),
     "snow": ("snow_block", "ice", "packed_ice"),
 }
 ANIMAL_NAMES = tuple(ANIMAL_KIND)
@@ -162,7 +163,7 @@ class VoxelGrounding:
             rendered,
             things_in_sight(rendered, state, 0, 0, self._mask),
             self._classes(rendered, state),
-            hear(state, 0, 0),
+            heard_now(state),
             status_of(state),
         )
 

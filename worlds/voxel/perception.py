@@ -25,7 +25,7 @@ from worlds.voxel.state import VoxelState
 
 MIN_PIXELS = 3
 """In a 64x64 frame; larger frames need proportionally more."""
-CLUSTER = 2
+CLUSTER = 1
 _MOST_CELLS = 1024
 
 

@@ -18,9 +18,8 @@ from worlds.voxel.data import ANIMAL_KIND, BLOCK_NAMES
 from worlds.voxel.mirror import NOTES, build_mirror
 from worlds.voxel.perception import Thing, block_mask, things_in_sight
 from worlds.voxel.skills import Skills
-from worlds.voxel.sounds import hear
 from worlds.voxel.tasks import block_search, goal_search, map_exploration, material_collection
-from worlds.voxel.tasks.common import LANDMARKS, RESOURCES, Task, status_of
+from worlds.voxel.tasks.common import LANDMARKS, RESOURCES, Task, heard_now, status_of
 
 SUITES = (
     "voxel/goal_name",
@@ -85,7 +84,7 @@ class VoxelWorld(World):
         return View(
             frame=rendered.rgb,
             status=status_of(body.state, self.task.words()),
-            sounds=hear(body.state, body.b, body.a),
+            sounds=heard_now(body.state),
             actions=self.task.actions(),
             notes=NOTES if self.task.about() else (),
         )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worlds.base import Score
-from worlds.types import Frame, Goal, Status
+from worlds.types import Frame, Goal, Sound, Status
 from worlds.voxel import landmarks as sites
 from worlds.voxel.data import ANIMAL_KIND, BLOCK, ITEM_NAMES
 from worlds.voxel.perception import block_mask, things_in_sight
@@ -22,6 +22,7 @@ from worlds.voxel.physics import EYE_HEIGHT
 from worlds.voxel.render import render
 from worlds.voxel.sim import VoxelSim, VoxelSimConfig
 from worlds.voxel.skills_body import Body
+from worlds.voxel.sounds import hear
 from worlds.voxel.state import VoxelState
 from worlds.voxel.terrain import TerrainConfig, WorldFacts, generate
 
@@ -47,7 +48,7 @@ LANDMARKS = (
     "purpur_block",
 )
 """The kinds of landmark that goals by name and by picture are about."""
-RESOURCES = ("oak_log", "stone", "sand", "coal_ore", "iron_ore", "diamond_ore")
+RESOURCES = ("oak_log", "stone", "coal_ore", "iron_ore", "diamond_ore")
 """Blocks that the collecting tasks are about."""
 GOAL_PICTURED = "find this"
 CLOSE_UP_PIXELS = 80
@@ -193,6 +194,14 @@ def status_of(state: VoxelState, words: str = "") -> Status:
         inventory[name] = inventory.get(name, 0) + int(count)
     x, y, z = (float(v) for v in state.position[0, 0])
     return Status(float(state.yaw_deg[0, 0]), (x, y, z), inventory, words)
+
+
+def heard_now(state: VoxelState) -> tuple[Sound, ...]:
+    """The loudest sound of each kind that body 0 of world 0 hears, loudest first."""
+    first: dict[str, Sound] = {}
+    for sound in hear(state, 0, 0):
+        first.setdefault(sound.name, sound)
+    return tuple(first.values())
 
 
 def close_up(ground: Ground, name: str, rng: np.random.Generator, size: int) -> Frame | None:
