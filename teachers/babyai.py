@@ -153,9 +153,9 @@ def bot_advice(facts: Mapping[str, Any], known: NDArray[np.bool_], step_limit: i
 
 
 def _resume(bot: BabyAIBot, facts: Mapping[str, Any]) -> None:
-    """Take up a plan in the middle: a fresh bot plans as if its hands were empty, but what they hold tells what
-    the plan was. A thing to put somewhere is past its pick-up, a key of a locked door is on its way there, and
-    anything else was in the way and is put down first."""
+    """Take up a plan in the middle: a fresh bot plans as if its hands were empty, but what they hold tells
+    what the plan was. A thing to put somewhere is past its pick-up, the key of a locked door is on its way
+    there, and anything else was in the way and is put down first. Raises GaveUp."""
     held = bot.mission.carrying
     if held is None:
         return

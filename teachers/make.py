@@ -7,6 +7,7 @@ from teachers.config import TeacherConfig
 from teachers.rule_expert import RuleExpert
 from teachers.types import Teacher
 from teachers.voxel_team import VoxelTeacher
+from worlds.adapters.own import from_own_module
 
 
 def make_teacher(suite: str, config: TeacherConfig | None = None) -> Teacher:
@@ -16,6 +17,9 @@ def make_teacher(suite: str, config: TeacherConfig | None = None) -> Teacher:
             return VoxelTeacher(config)
         case "babyai":
             return BabyAITeacher()
+        case "own":
+            teacher: Teacher = from_own_module(suite, "make_teacher")(suite)
+            return teacher
         case other:
             raise ValueError(
                 f"no teacher for world {other!r} of suite {suite!r}; add a case to teachers/make.py"
@@ -29,6 +33,9 @@ def make_expert(suite: str) -> Teacher:
             return RuleExpert()
         case "babyai":
             return BabyAIRuleExpert()
+        case "own":
+            expert: Teacher = from_own_module(suite, "make_expert")(suite)
+            return expert
         case other:
             raise ValueError(
                 f"no expert for world {other!r} of suite {suite!r}; add a case to teachers/make.py"

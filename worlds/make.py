@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worlds.adapters.own import from_own_module
 from worlds.base import World
 
 
@@ -18,4 +19,7 @@ def make_world(suite: str, frame_size: int = 64) -> World:
             from worlds.babyai.world import BabyAIWorld
 
             return BabyAIWorld(suite, frame_size)
-    raise ValueError(f"unknown suite {suite!r}: it must begin with voxel/ or babyai/")
+        case "own":
+            world: World = from_own_module(suite, "make_world")(suite, frame_size)
+            return world
+    raise ValueError(f"unknown suite {suite!r}: it must begin with voxel/, babyai/ or own/")

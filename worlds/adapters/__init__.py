@@ -1,0 +1,1 @@
+"""Adapters: worlds that others made, behind the `World` contract."""
