@@ -166,6 +166,7 @@ def test_voxels_light_and_tools_describe_the_surroundings():
 def test_damage_is_told_once_and_named():
     env, _ = make()
     flat(env)
+    env.sim.state.food[:] = 10  # no healing
     env.sim.state.blocks[0, 7:10, 7:10, FLOOR] = BLOCK["lava"]
     hurts = []
     for _ in range(21):
