@@ -6,6 +6,7 @@ a second; and an error that a user can act on ends in one sentence on stderr and
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,8 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on
 
 @app.command()
 def train(
-    preset: Annotated[Path, typer.Argument(help="A preset of configs/, such as configs/demo.yaml.")],
-    overrides: Overrides = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="A preset such as configs/demo.yaml, then key=value overrides.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Print the resolved config and stop.")] = False,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
 ) -> None:
@@ -36,9 +38,12 @@ def train(
     from cluster.config import dump_config, load_config
     from cluster.run import RunFolder
 
+    presets = [Path(argument) for argument in arguments or [] if "=" not in argument]
     if resume is not None:
-        preset = RunFolder.open(resume).config_file
-    config = load_config(preset, overrides or [])
+        presets.append(RunFolder.open(resume).config_file)
+    if len(presets) != 1:
+        raise ValueError("train takes one preset (such as configs/demo.yaml), or --resume RUN and none")
+    config = load_config(presets[0], [argument for argument in arguments or [] if "=" in argument])
     if dry_run:
         typer.echo(dump_config(config), nl=False)
         return
@@ -131,10 +136,15 @@ def doctor(
 
 
 def main() -> None:
-    """Run the command line; user errors become one sentence and exit status 2."""
+    """Run the command line; an error that the user can mend becomes one sentence and exit status 2
+    (with RETORT_DEBUG=1, its traceback too)."""
+    from cluster.run import RunFailed
+
     try:
         app()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RunFailed) as error:
+        if "RETORT_DEBUG" in os.environ:
+            raise
         typer.echo(f"retort: {error}", err=True)
         sys.exit(2)
 

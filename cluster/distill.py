@@ -19,6 +19,7 @@ from cluster.config import RunConfig
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, may_produce
 from cluster.ports import Job, Learning, Rollouts
+from cluster.run import RunFailed
 from cluster.watch import Watch
 from learner.replay import ReplayPool
 from ledger import Ledger
@@ -84,7 +85,7 @@ class Distiller:
         return self._first + self._learning.version
 
     def run(self) -> None:
-        """Produce and train until every chunk has been trained on. Raises RuntimeError where too many
+        """Produce and train until every chunk has been trained on. Raises RunFailed where too many
         episodes of a chunk fail."""
         self._catch_up()
         last = max(self._chunks)
@@ -146,7 +147,7 @@ class Distiller:
             self._ledger.put_metadata({key: {"episode": str(outcome.spec), "reason": outcome.reason}})
             self._watch.say(f"quarantined {outcome.spec}: {outcome.reason}")
             if tally.failed > FAILED_SHARE * len(chunk.specs) and tally.failed > 2:
-                raise RuntimeError(
+                raise RunFailed(
                     f"{tally.failed} of {len(chunk.specs)} episodes of chunk {chunk.name} failed, the last "
                     f"with: {outcome.reason}. The world or the teacher is broken, not a seed: mend it, then "
                     "go on with --resume."
@@ -181,7 +182,7 @@ class Distiller:
             refused = [s.sample_id for s in samples if not s.valid and s.reason == reason]
             self._ledger.settle(refused, "filtered", reason or "invalid label", OWNER)
         if not valid and not len(self._pool):
-            raise RuntimeError(
+            raise RunFailed(
                 f"chunk {chunk.name} gave no sample to train on: look at the quarantined episodes and at "
                 f"the ledger's reasons {self._ledger.reasons()}, then --resume"
             )

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class RunFailed(RuntimeError):
+    """A run cannot go on; the message says why and what to do, for the person at the command line."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths inside one run's folder."""

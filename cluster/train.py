@@ -10,23 +10,26 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from actors.supervise import RolloutsFailed
 from cluster.config import RunConfig, dump_config
 from cluster.distill import Distiller
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, make_plan
 from cluster.ports import Machinery
-from cluster.run import RunFolder, write_whole
+from cluster.run import RunFailed, RunFolder, write_whole
 from cluster.watch import Watch
-from ledger import Ledger
+from ledger import Ledger, LedgerError
 from student.config import StudentConfig
+from teachers.make import make_teacher
+from worlds.make import make_world
 
 
 def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
     """Train into a fresh run folder, or go on with the one at `resume`; evaluate; write the report.
 
-    Raises ValueError for what the user can mend, RuntimeError where a part kept failing.
+    Raises ValueError for what the user can mend, RunFailed where a part kept failing or the disk is full.
     """
-    config.student.folder()  # a missing checkpoint is said before anything is started
+    _check(config)
     if resume is None:
         folder = RunFolder.create(Path(config.runs_dir), config.name)
         write_whole(folder.config_file, dump_config(config))
@@ -44,6 +47,10 @@ def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
                     _run_phases(config, folder, plan, machinery, ledger, metrics, watch)
                 finally:
                     machinery.close()
+        except (LedgerError, RolloutsFailed) as error:
+            raise RunFailed(
+                f"{error}; then go on with `train {folder.config_file} --resume {folder.path}`"
+            ) from error
         finally:
             metrics.close()
         from cluster.evaluate import evaluate_run
@@ -52,6 +59,14 @@ def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
             watch.say("evaluating on held-out worlds")
             evaluate_run(folder.path, [], False, watch.console)
     return folder
+
+
+def _check(config: RunConfig) -> None:
+    """Say what is missing before anything is started or written."""
+    config.student.folder()
+    for suite in config.suites:
+        make_world(suite, config.frame_size).close()  # type: ignore[no-untyped-call]
+        make_teacher(suite, config.teacher)
 
 
 def make_machinery(config: RunConfig) -> Machinery:

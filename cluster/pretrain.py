@@ -1,0 +1,62 @@
+"""`retort pretrain`: train a base model, with its progress on the screen.
+
+Invariant: the folder is written whole, by `learner.pretrain`, and the figures on its card are held-out ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from cluster.run import RunFolder
+from learner.pretrain import PretrainConfig, make_source, pretrain
+
+
+def run_pretrain(world: str, overrides: Sequence[str], out: Path | None) -> None:
+    """Pretrain for `world`; `out` None writes into a fresh folder below `runs/`.
+
+    Raises ValueError for an unknown world or key.
+    """
+    try:
+        layers = OmegaConf.merge(
+            OmegaConf.structured(PretrainConfig), OmegaConf.from_dotlist(list(overrides))
+        )
+    except OmegaConfBaseException as error:
+        raise ValueError(
+            f"pretrain cannot take {' '.join(overrides)}: {str(error).splitlines()[0]}"
+        ) from error
+    config = OmegaConf.to_object(layers)
+    assert isinstance(config, PretrainConfig)
+    make_source(world)  # an unknown world is said before a folder is made
+    config.world = world
+    config.out = str(
+        out if out is not None else RunFolder.create(Path("runs"), f"pretrain-{world}").path / "model"
+    )
+    console = Console()
+    columns = (
+        TextColumn("{task.description:16}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(event: dict[str, Any]) -> None:
+            stage, done = event["stage"], float(event["done"])
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=1.0, note="")
+            figures = {name: value for name, value in event.items() if name not in ("stage", "done")}
+            note = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
+            progress.update(tasks[stage], completed=done, note=note)
+
+        facts = pretrain(config, report)
+    for name, value in facts.items():
+        console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"base model: {config.out}", highlight=False, markup=False, soft_wrap=True)
