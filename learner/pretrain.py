@@ -152,38 +152,52 @@ def train(
 
 class DenseHead(nn.Module):
     """Reads cells (B, C, G, G) as class logits (B, classes, G, G) and as notes (B, things, notes): each thing
-    looks where its attention falls, and sees the cell's features and place. Thrown away after pretraining."""
+    is looked up where the cells show its class, and its note is read off their features and places. Thrown
+    away after pretraining. `class_of` is each thing's class."""
 
-    def __init__(self, width: int, cells: int, classes: int, things: int, notes: int) -> None:
+    def __init__(self, width: int, cells: int, classes: int, class_of: Sequence[int], notes: int) -> None:
         super().__init__()
+        self.class_of = list(class_of)
         self.classes = nn.Conv2d(width, classes, 1)
-        self.attention = nn.Conv2d(width, things, 1)
-        self.names = nn.Parameter(torch.randn(things, 32) * 0.3)
-        self.notes = nn.Sequential(nn.Linear(width + cells + 32, 128), nn.ReLU(), nn.Linear(128, notes))
+        self.attention = nn.Conv2d(width, len(self.class_of), 1)
+        self.names = nn.Parameter(torch.randn(len(self.class_of), 32) * 0.3)
+        self.notes = nn.Sequential(nn.Linear(width + cells + 33, 128), nn.ReLU(), nn.Linear(128, notes))
 
     def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         """The logits of classes and notes."""
+        shown = self.classes(cells)
         features = cells.flatten(2).transpose(1, 2)
         place = torch.eye(features.shape[1], device=cells.device).expand(len(cells), -1, -1)
-        looked = self.attention(cells).flatten(2).softmax(-1) @ torch.cat([features, place], -1)
+        evidence = shown[:, self.class_of]
+        looked = (evidence + self.attention(cells)).flatten(2).softmax(-1) @ torch.cat([features, place], -1)
         names = self.names.expand(len(cells), -1, -1)
-        return self.classes(cells), self.notes(torch.cat([looked, names], -1))
+        strongest = evidence.flatten(2).amax(-1, keepdim=True)
+        return shown, self.notes(torch.cat([looked, names, strongest], -1))
 
 
-def note_table(views: data.Views, notes: tuple[str, ...]) -> NDArray[np.int64]:
+def note_table(views: data.Views, notes: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
     """(N, things) int64: the index of the note about each thing that is asked for by name; -100 where this
-    frame is not asked about it."""
+    frame is not asked about it. And the things: the questions' texts."""
     index = {note: place for place, note in enumerate(notes)}
     things: dict[str, int] = {}
     rows: list[list[tuple[int, int]]] = []
     for questions in views.questions:
         named = [question for question in questions if question.kind == "named"]
         rows.append([(things.setdefault(q.text, len(things)), index[q.answer]) for q in named])
-    table = np.full((len(rows), max(len(things), 1)), -100, np.int64)
+    table = np.full((len(rows), len(things)), -100, np.int64)
     for row, entries in enumerate(rows):
         for thing, note in entries:
             table[row, thing] = note
-    return table
+    return table, list(things)
+
+
+def class_asked_about(text: str, class_names: Sequence[str]) -> int:
+    """The class whose name is the longest one within the question's text ("go to the red ball": "red ball").
+    Raises ValueError where none is."""
+    found = [name for name in class_names if name in text]
+    if not found:
+        raise ValueError(f"The question {text!r} names none of the source's classes: add one to class_names.")
+    return class_names.index(max(found, key=len))
 
 
 def learn_to_see(
@@ -196,11 +210,12 @@ def learn_to_see(
     encoder.learn_statistics = True
     encoder.train()
     encoder.to(memory_format=torch.channels_last)
-    table = note_table(views, source.notes)
+    table, things = note_table(views, source.notes)
+    class_of = [class_asked_about(text, source.class_names) for text in things]
     vision = encoder.config
-    head = DenseHead(
-        vision.width, vision.grid**2, views.classes.shape[-1], table.shape[1], len(source.notes)
-    ).to(student.device)
+    head = DenseHead(vision.width, vision.grid**2, views.classes.shape[-1], class_of, len(source.notes)).to(
+        student.device
+    )
     weight = torch.tensor(POSITIVE_WEIGHT, device=student.device)
     optimiser, schedule = _optimiser(
         [([*encoder.parameters(), *head.parameters()], config.dense_lr)], config.dense_steps
@@ -252,12 +267,12 @@ def learn_to_answer(
     ):
         turns = int(rng.choice(HISTORY_LENGTHS))
         packed = data.pack(student, views, source, rows, config.questions, turns, visual_tokens, rng)
+        if cached is not None:
+            features = torch.stack([cached[goal][index] for goal, index in packed.images])
+            features = features.to(student.device, model.dtype)
         with _mixed(student, config):
             if cached is None:
                 features = policy.vision(student.pixels(data.image_batch(views, packed.images)))
-            else:
-                features = torch.stack([cached[goal][index] for goal, index in packed.images])
-                features = features.to(student.device, model.dtype)
             embeds = policy.embed(packed.input_ids, features)
             hidden = policy.hidden(embeds, packed.mask, packed.position_ids)
             asked = packed.targets >= 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from small import ACTIONS, NOTES, SIZES
 
 from student.config import StudentConfig
 from student.prompts import build_prompt
@@ -15,10 +16,6 @@ from student.types import Prompt
 from worlds.types import Goal, Observation, Sound, Status, Turn
 
 torch.set_num_threads(1)
-
-NOTES = ("see none", "see left near", "see left far", "see right near")
-ACTIONS = ("turn left 45", "turn left 90", "forward 2", "goto pumpkin")
-SIZES = {"hidden": 32, "layers": 2, "heads": 2, "intermediate": 48}
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SIZES
+from small import SIZES
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from student.checkpoint import whole_folder

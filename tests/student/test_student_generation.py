@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import SIZES
+from small import SIZES
 
 from student.config import StudentConfig
 from student.student import Student

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import SIZES
+from small import SIZES
 
 from student.config import StudentConfig
 from student.policy import positions
