@@ -15,8 +15,8 @@ from worlds.voxel.rng import hash_below
 
 MAX_DROP = 3
 LANDMARK_RADIUS = 1
-"""A landmark is a plus of 3x3 columns, three blocks high, with one more block on its centre."""
-LANDMARK_HEIGHT = 3
+"""A landmark is a plus of 3x3 columns, five blocks high, with one more block on its centre."""
+LANDMARK_HEIGHT = 5
 _LEAF = np.array(["leaves" in name for name in BLOCK_NAMES])
 
 

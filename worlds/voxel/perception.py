@@ -23,8 +23,9 @@ from worlds.voxel.mirror import COLUMNS, NOTES, note_for
 from worlds.voxel.render import Rendered
 from worlds.voxel.state import VoxelState
 
-MIN_PIXELS = 3
-"""In a 64x64 frame; larger frames need proportionally more."""
+MIN_PIXELS = 8
+"""In a 64x64 frame (larger ones need proportionally more): about 3x3. Of three pixels nobody can tell a
+pig from a flower, so to call that "in sight" would teach guessing."""
 CLUSTER = 1
 _MOST_CELLS = 1024
 
