@@ -1,4 +1,4 @@
-"""From samples to tensors: the rows to score, and the frozen encoder's features, computed once per frame.
+"""From samples to tensors: the replies to score, and the frozen encoder's features, computed once per frame.
 
 Invariant: the features of a frame do not depend on the batch it came in: frames are encoded in blocks of
 one fixed size, so a cold cache after a resume gives the same bits as a warm one.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -15,12 +16,15 @@ import torch
 from torch import Tensor
 
 from learner.obs_head import observation_target
+from learner.packing import pack
 from student.student import Student
 from student.types import Sample
 from worlds.types import Frame
 
 BLOCK = 8
 """Frames encoded together."""
+REPLIES = 65_536
+"""Replies whose token ids are kept; worlds have far fewer."""
 
 
 class FeatureCache:
@@ -60,12 +64,11 @@ class FeatureCache:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """B samples as tensors. `rows` are the policy's inputs for B chosen replies, then P rejected ones;
-    `pairs` (P,) the samples that the latter belong to; `target` (B, F) and `present` (B,) the next
-    observations, where known."""
+    """B samples as tensors. `packed` is the input of `packing.score`; `pairs` (P,) are the samples that the
+    rejected replies belong to; `target` (B, F) and `present` (B,) the next observations, where known."""
 
     samples: tuple[Sample, ...]
-    rows: dict[str, Tensor]
+    packed: dict[str, Tensor]
     pairs: Tensor
     target: Tensor | None
     present: Tensor
@@ -79,16 +82,23 @@ class Batcher:
         self.frozen = student.config.freeze_vision
         self.cache = FeatureCache(eyes, feature_cache_mib)
         self._eyes = eyes
+        self._reply = lru_cache(maxsize=REPLIES)(student.encode_reply)
         blank = np.zeros((64, 64, 3), np.uint8)
         self.feature_width = int(eyes.image_features([blank]).shape[-1])
         # The student counts its visual tokens once, which it can only do before ZeRO-3 partitions it.
         student.visual_tokens([blank])
 
-    def rows(self, samples: Sequence[Sample], replies: Sequence[str]) -> dict[str, Tensor]:
-        """The policy's inputs for one reply per sample."""
-        prompts = [sample.prompt for sample in samples]
-        features = self.cache.features([f for p in prompts for f in p.images]) if self.frozen else None
-        return self.student.reply_batch(prompts, replies, features)
+    def packed(self, samples: Sequence[Sample], prefers: bool) -> dict[str, Tensor]:
+        """The chosen replies and, if `prefers`, the rejected ones, as `packing.score` takes them."""
+        frames = [frame for sample in samples for frame in sample.prompt.images]
+        prompts = self.student.encode_prompts([s.prompt for s in samples], self.student.visual_tokens(frames))
+        rejected = [self._reply(s.rejected) if prefers and s.rejected else () for s in samples]
+        tensors = pack(prompts, [self._reply(s.chosen) for s in samples], rejected)
+        if self.frozen:
+            tensors["features"] = self.cache.features(frames)
+        else:
+            tensors["pixel_values"] = self.student.pixels(frames)
+        return {name: value.to(self.student.device) for name, value in tensors.items()}
 
     def micro_batch(self, samples: Sequence[Sample], prefers: bool, predicts: bool) -> MicroBatch:
         """One micro-batch; raises ValueError for a sample that must not be trained on."""
@@ -99,11 +109,8 @@ class Batcher:
                     "filter it in the ledger before it is handed to the learner."
                 )
         pairs = [i for i, sample in enumerate(samples) if prefers and sample.rejected]
-        rows = self.rows(
-            [*samples, *(samples[i] for i in pairs)],
-            [sample.chosen for sample in samples] + [samples[i].rejected for i in pairs],
-        )
-        device = rows["input_ids"].device
+        packed = self.packed(samples, prefers)
+        device = packed["input_ids"].device
         known = [i for i, sample in enumerate(samples) if predicts and sample.next_frame is not None]
         present = torch.zeros(len(samples), dtype=torch.bool)
         present[known] = True
@@ -115,7 +122,7 @@ class Batcher:
             target = target.to(device)
         return MicroBatch(
             tuple(samples),
-            rows,
+            packed,
             torch.tensor(pairs, dtype=torch.long, device=device),
             target,
             present.to(device),

@@ -26,6 +26,7 @@ from learner.config import LearnerConfig
 from learner.engine import Engine
 from learner.losses import observation_loss, reply_logprob
 from learner.obs_head import ObservationHead
+from learner.packing import score
 from learner.reference import Reference
 from learner.replay import ReplaySource, rank_share, schedule
 from student.policy import PolicyModule
@@ -45,12 +46,10 @@ class TrainedModule(nn.Module):
         self.policy = policy
         self.head = head
 
-    def forward(self, rows: dict[str, Tensor], count: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(log-probability (N,), tokens (N,), predicted observation of the first `count` rows (count, F) or
-        None)."""
-        scores = self.policy(**rows)
-        predicted = self.head(scores.last_hidden[:count]) if self.head is not None else None
-        return scores.logprob, scores.tokens, predicted
+    def forward(self, packed: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """(log-probability (N,), predicted observation (B, F) or None) of what `packing.pack` packed."""
+        logprob, hidden = score(self.policy, packed)
+        return logprob, self.head(hidden) if self.head is not None else None
 
 
 class Learner:
@@ -201,7 +200,8 @@ class Learner:
     def _loss(self, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         """(the mean loss of a micro-batch, sums of the figures behind the metrics)."""
         count = len(batch.samples)
-        logprob, tokens, predicted = self.engine(batch.rows, count)
+        logprob, predicted = self.engine(batch.packed)
+        tokens = batch.packed["lengths"]
         scaled = reply_logprob(logprob, tokens, self.config.length_average)
         reference = scaled.new_zeros(2, len(batch.pairs))
         if self.reference is not None:

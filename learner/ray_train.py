@@ -28,7 +28,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from learner import checkpoint
 from learner.config import LearnerConfig
 from learner.learner import Learner, fresh_figures
-from learner.publish import WeightSnapshot
+from learner.publish import WeightSnapshot, snapshot
 from learner.replay import ReplaySource, rank_share, schedule
 from student.config import StudentConfig
 from student.student import Student
@@ -167,10 +167,10 @@ def rank_loop(settings: dict[str, Any]) -> None:
 
 def _post(learner: Learner, mailbox: Any, metrics: Mapping[str, float], saved: bool) -> None:
     """Rank 0 hands over what came of a version (all ranks take part: gathering weights is collective)."""
-    weights = learner.snapshot()
+    weights = learner.weights()
     if learner.engine.rank == 0:
         result = Result(learner.version, learner.step, metrics, tuple(learner.losses))
-        ray.get(mailbox.post.remote(result, weights, saved), timeout=6 * POLL_S)
+        ray.get(mailbox.post.remote(result, snapshot(learner.version, weights), saved), timeout=6 * POLL_S)
 
 
 def _fit(settings: dict[str, Any], folder: str, group: LearnerGroup) -> None:
@@ -285,8 +285,8 @@ class RayLearner:
                 ray.get(self._group)
             except ray.exceptions.RayError as error:
                 raise RuntimeError(
-                    f"The learner group ended before version {version}, after {self.group.max_failures} restarts "
-                    f"at most; resume the run to go on from the last checkpoint. "
+                    f"The learner group ended before version {version} (it may start anew "
+                    f"{self.group.max_failures} times); resume the run to go on from the last checkpoint. "
                     f"Its error: {error}"
                 ) from error
             raise RuntimeError("The learner group was closed; no version can be trained any more.")

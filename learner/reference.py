@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from learner.batching import Batcher
+from learner.packing import score
 from student.student import Student
 from student.types import Sample
 
@@ -28,9 +29,8 @@ class Reference:
         """(chosen, rejected), (P,) each on the CPU, of P samples that have a rejected reply."""
         new = list({s.sample_id: s for s in samples if s.sample_id not in self.values}.values())
         if new:
-            rows = batcher.rows([*new, *new], [s.chosen for s in new] + [s.rejected for s in new])
             with torch.no_grad():
-                scores = self.student.policy(**rows).logprob.float().cpu()
+                scores = score(self.student.policy, batcher.packed(new, prefers=True))[0].cpu()
             for sample, chosen, rejected in zip(new, scores, scores[len(new) :], strict=False):
                 self.values[sample.sample_id] = (float(chosen), float(rejected))
         both = torch.tensor([self.values[sample.sample_id] for sample in samples]).reshape(-1, 2)
