@@ -2,7 +2,7 @@
 
 Invariant: a body is moved by primitive actions of MineDojo's space alone (turns in steps of 15 degrees),
 so what a skill does, a policy over the primitive level could have done. What a body knows of the map is
-`VoxelState.seen` and the cells within `TOUCH` blocks of it, and nothing else.
+`VoxelState.seen`, with a rim of `TOUCH` blocks (the rows of a small frame skip columns of far ground).
 """
 
 from __future__ import annotations
@@ -111,11 +111,19 @@ class Body:
         return [thing for thing in things if thing.name == name]
 
     def known(self) -> NDArray[np.bool_]:
-        """(X, Z): the columns in the body's map."""
-        known = self.state.seen[self.b, self.a].copy()
-        x, z, _ = self.cell
-        known[max(0, x - TOUCH) : x + TOUCH + 1, max(0, z - TOUCH) : z + TOUCH + 1] = True
-        return known
+        """(X, Z): the columns in the body's map: seen, or within `TOUCH` of one seen or of the body."""
+        near = self.state.seen[self.b, self.a].copy()
+        near[self.cell[:2]] = True
+        for axis in (0, 1):
+            known = near.copy()
+            for offset in range(1, TOUCH + 1):
+                ahead, back = np.roll(near, offset, axis), np.roll(near, -offset, axis)
+                # What was rolled over the border is not next to it.
+                np.moveaxis(ahead, axis, 0)[:offset] = False
+                np.moveaxis(back, axis, 0)[-offset:] = False
+                known |= ahead | back
+            near = known
+        return near
 
     # -- turning --------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ def world_config(rng: np.random.Generator, difficulty: int) -> TerrainConfig:
         landmarks=tuple(str(name) for name in rng.permutation(LANDMARKS)[:kinds]),
         landmark_copies=copies,
         landmark_distance=(4.0, 1e9),
-        animals=tuple((name, difficulty) for name in ANIMAL_KIND),
+        animals=tuple((name, 1 if difficulty < 3 else 2) for name in ANIMAL_KIND),
     )
 
 
