@@ -48,7 +48,7 @@ class BabyAITeacher:
         if role != "actor":
             return Label(role, "", valid=False, reason=f"BabyAI has one body and no {role}")
         facts = face_north(mirror.facts)
-        known = facts["recent"] if facts["actions"] == MOVES else facts["seen"]
+        known = facts["recent"] if tuple(facts["actions"]) == MOVES else facts["seen"]
         note = note_for(target_in_view(facts))
         try:
             advice = ACTIONS[bot_advice(facts, known, self.step_limit)]
