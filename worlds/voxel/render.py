@@ -13,18 +13,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from worlds.voxel.creatures import BODY_KIND, draw_creature
-from worlds.voxel.data import LAVA, WATER
 from worlds.voxel.physics import EYE_HEIGHT
-from worlds.voxel.raycast import trace
+from worlds.voxel.raycast import cast_frame
 from worlds.voxel.sight import refresh, sight_of
 from worlds.voxel.state import VoxelState
 from worlds.voxel.textures import TEXELS
 
 NOBODY = -1
 """In `Rendered.animal`: no creature. An animal is its index, another body `a` is -2 - a."""
-_FOG_FROM, _FOG_PER_BLOCK, _FOG_MOST = 18.0, 3.2, 170.0
-_HAZE = (198, 218, 240)
-_ZENITH = (112, 160, 232)
 
 
 @dataclass(frozen=True)
@@ -49,71 +45,6 @@ def _camera(yaw_deg: float, pitch_deg: float, tangent: float, basis: NDArray[np.
     basis[1, 0], basis[1, 2] = np.sin(pitch) * sine * tangent, -np.sin(pitch) * cosine * tangent
     basis[1, 1] = np.cos(pitch) * tangent
     basis[2, 0], basis[2, 1], basis[2, 2] = np.cos(pitch) * sine, -np.sin(pitch), -np.cos(pitch) * cosine
-
-
-@njit(cache=True)
-def _cast(
-    world: NDArray[np.uint8],
-    leap: NDArray[np.uint8],
-    texels: NDArray[np.uint32],
-    highest: int,
-    eye: tuple[float, float, float],
-    basis: NDArray[np.float64],
-    rgb_HW3: NDArray[np.uint8],
-    depth_HW: NDArray[np.float32],
-    block_HW: NDArray[np.uint8],
-    cell_HW3: NDArray[np.int16],
-    buffers: bool,
-) -> None:
-    """Cast one ray per pixel. `depth_HW` gets t along the unnormalised ray (1e30 for the sky)."""
-    height, width = depth_HW.shape
-    size_x, size_z, size_y = world.shape
-    mip_scale = 32.0 * np.sqrt(basis[0, 0] ** 2 + basis[0, 2] ** 2) / width
-    ex, ey, ez = int(np.floor(eye[0])), int(np.floor(eye[1])), int(np.floor(eye[2]))
-    within = 0
-    if 0 <= ex < size_x and 0 <= ez < size_z and 0 <= ey < size_y:
-        within = np.int64(world[ex, ez, ey])
-    fog_from, fog_step, fog_most = _FOG_FROM, _FOG_PER_BLOCK, _FOG_MOST
-    fog_r, fog_g, fog_b = _HAZE
-    if within == WATER or within == LAVA:
-        fog_from, fog_step, fog_most = -6.0, 14.0, 240.0
-        fog_r, fog_g, fog_b = (36, 76, 170) if within == WATER else (220, 90, 20)
-    for row in range(height):
-        v = 1.0 - (row + 0.5) * 2.0 / height
-        base_x = basis[2, 0] + v * basis[1, 0]
-        base_y = basis[2, 1] + v * basis[1, 1]
-        base_z = basis[2, 2] + v * basis[1, 2]
-        for column in range(width):
-            u = (column + 0.5) * 2.0 / width - 1.0
-            dx, dy, dz = base_x + u * basis[0, 0], base_y + u * basis[0, 1], base_z + u * basis[0, 2]
-            colour, t, block, x, z, y = trace(
-                world, leap, texels, highest, eye[0], eye[1], eye[2], dx, dy, dz, mip_scale
-            )
-            depth_HW[row, column] = t
-            if block == 0:
-                rise = dy / np.sqrt(dx * dx + dy * dy + dz * dz)
-                rise = min(1.0, max(0.0, rise * 1.6))
-                red = int(_HAZE[0] + (_ZENITH[0] - _HAZE[0]) * rise)
-                green = int(_HAZE[1] + (_ZENITH[1] - _HAZE[1]) * rise)
-                blue = int(_HAZE[2] + (_ZENITH[2] - _HAZE[2]) * rise)
-                t = 100.0 if fog_from < 0.0 else 0.0
-            else:
-                red = np.int64(colour & np.uint32(255))
-                green = np.int64((colour >> np.uint32(8)) & np.uint32(255))
-                blue = np.int64((colour >> np.uint32(16)) & np.uint32(255))
-            if t > fog_from:
-                fog = int(min(fog_most, (t - fog_from) * fog_step))
-                red += ((fog_r - red) * fog) >> 8
-                green += ((fog_g - green) * fog) >> 8
-                blue += ((fog_b - blue) * fog) >> 8
-            rgb_HW3[row, column, 0] = red
-            rgb_HW3[row, column, 1] = green
-            rgb_HW3[row, column, 2] = blue
-            if buffers:
-                block_HW[row, column] = block
-                cell_HW3[row, column, 0] = x
-                cell_HW3[row, column, 1] = z
-                cell_HW3[row, column, 2] = y
 
 
 @njit(cache=True)
@@ -142,7 +73,9 @@ def _frame(
     basis = np.empty((3, 3))
     _camera(yaw_deg[b, a], pitch_deg[b, a], tangent, basis)
     eye = (position[b, a, 0], position[b, a, 1] + EYE_HEIGHT, position[b, a, 2])
-    _cast(blocks[b], leap[b], texels, highest, eye, basis, rgb_HW3, depth_HW, block_HW, cell_HW3, buffers)
+    cast_frame(
+        blocks[b], leap[b], texels, highest, eye, basis, rgb_HW3, depth_HW, block_HW, cell_HW3, buffers
+    )
     for n in range(animal_kind.shape[1]):
         if animal_kind[b, n] != 0:
             x, y, z = animal_position[b, n]
