@@ -1,40 +1,79 @@
-"""What a body hears: every animal within earshot, with bearing and loudness.
+"""What a body hears: animals near it, running water and bubbling lava.
 
-Invariant: a sound tells its source's kind, direction and nearness and nothing else; it passes through walls,
-as in Minecraft, and two bodies at one place with one heading hear the same.
+Invariant: a sound is a function of the state. An animal calls in a rhythm of its own (a hash of the
+world's tick and the animal's index), its loudness falls with the distance and to nothing at
+`HEARING` blocks, and blocks between do not muffle it (as in Minecraft).
 """
 
 from __future__ import annotations
 
-import math
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from worlds.types import Sound
-from worlds.voxel.data import ANIMALS
+from worlds.voxel.data import ANIMALS, LAVA, WATER
+from worlds.voxel.rng import hash_below
 from worlds.voxel.state import VoxelState
 
-EARSHOT_BLOCKS = 24.0
-"""Loudness falls in a straight line from 1 at the source to 0 here (Minecraft's attenuation is linear
-too, over 16 blocks for a mob; wider here, so that a search by ear has something to go by)."""
+HEARING = 32.0
+"""Blocks at which an animal's call fades out."""
+LIQUID_HEARING = 8
+CALL_TICKS = 40
+"""An animal is audible in the window of `CALL_TICKS` in which it calls ..."""
+CALL_SHARE = 2
+"""... and one window in so many is such a window; a `rhythm` of False makes it call always."""
+_LIQUID_SOUNDS = ((WATER, "water"), (LAVA, "lava"))
 
 
-def hear(state: VoxelState, b: int, a: int) -> tuple[Sound, ...]:
-    """The sounds at body `a` of world `b`, loudest first (ties: the lower animal index)."""
-    x, y, z = state.position[b, a]
-    heard: list[tuple[float, int, Sound]] = []
-    for index, kind in enumerate(state.animal_kind[b]):
-        if kind == 0:
+def bearing_deg(dx: float, dz: float, yaw_deg: float) -> float:
+    """Degrees clockwise from the heading to the direction (dx east, dz south), in (-180, 180]."""
+    turn = np.rad2deg(np.arctan2(dx, -dz)) - yaw_deg
+    return float(180.0 - (180.0 - turn) % 360.0)
+
+
+@njit(cache=True)
+def _nearest(
+    world: NDArray[np.uint8], x: int, z: int, y: int, block: int, reach: int
+) -> tuple[int, int, int]:
+    """The cell (x, z, y) of `block` nearest to a cell within `reach`, (-1, -1, -1) if there is none."""
+    best, found = reach * reach + 1, (-1, -1, -1)
+    for i in range(max(0, x - reach), min(world.shape[0], x + reach + 1)):
+        for k in range(max(0, z - reach), min(world.shape[1], z + reach + 1)):
+            for j in range(max(0, y - reach), min(world.shape[2], y + reach + 1)):
+                if world[i, k, j] == block:
+                    away = (i - x) ** 2 + (k - z) ** 2 + (j - y) ** 2
+                    if away < best:
+                        best, found = away, (i, k, j)
+    return found
+
+
+def calls(state: VoxelState, b: int, n: int) -> bool:
+    """Whether animal `n` of world `b` is calling in the present window of ticks."""
+    window = int(state.tick[b]) // CALL_TICKS
+    return bool(hash_below(np.uint64(n), window, 71, 0, CALL_SHARE) == 0)
+
+
+def hear(state: VoxelState, b: int, a: int, rhythm: bool = False) -> tuple[Sound, ...]:
+    """The sounds that body `a` of world `b` hears now, loudest first. With `rhythm` animals are silent
+    in some windows of two seconds; without it every animal near enough is heard."""
+    x, y, z = (float(v) for v in state.position[b, a])
+    yaw = float(state.yaw_deg[b, a])
+    heard = []
+    for n in np.flatnonzero(state.animal_kind[b]):
+        if rhythm and not calls(state, b, int(n)):
             continue
-        dx, dy, dz = state.animal_position[b, index] - (x, y, z)
-        distance = math.sqrt(dx * dx + dy * dy + dz * dz)
-        if distance >= EARSHOT_BLOCKS:
-            continue
-        # Yaw is clockwise from north (-Z), so east (+X) is at 90 degrees.
-        bearing = math.degrees(math.atan2(dx, -dz)) - float(state.yaw_deg[b, a])
-        loudness = 1.0 - distance / EARSHOT_BLOCKS
-        heard.append((-loudness, index, Sound(ANIMALS[kind].name, _half_turn(bearing), loudness)))
-    return tuple(sound for _, _, sound in sorted(heard, key=lambda entry: entry[:2]))
-
-
-def _half_turn(angle_deg: float) -> float:
-    """The same angle in (-180, 180]."""
-    return 180.0 - (180.0 - angle_deg) % 360.0
+        dx, dy, dz = (float(v) for v in state.animal_position[b, n] - state.position[b, a])
+        loudness = 1.0 - float(np.sqrt(dx * dx + dy * dy + dz * dz)) / HEARING
+        if loudness > 0.0:
+            name = ANIMALS[state.animal_kind[b, n]].sound
+            heard.append(Sound(name, bearing_deg(dx, dz, yaw), loudness))
+    for block, name in _LIQUID_SOUNDS:
+        i, k, j = _nearest(state.blocks[b], int(x), int(z), int(y), block, LIQUID_HEARING)
+        if i >= 0:
+            dx, dz = i + 0.5 - x, k + 0.5 - z
+            away = float(np.sqrt(dx * dx + dz * dz + (j + 0.5 - y) ** 2))
+            heard.append(
+                Sound(name, bearing_deg(dx, dz, yaw), max(0.0, 0.6 * (1.0 - away / (LIQUID_HEARING + 2))))
+            )
+    return tuple(sorted(heard, key=lambda sound: -sound.loudness))
