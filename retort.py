@@ -99,6 +99,23 @@ def bench(
 
 
 @app.command()
+def ablate(
+    run: Annotated[
+        Path, typer.Argument(help="A finished run folder: its reference and its samples are used.")
+    ],
+    losses: Annotated[str, typer.Option(help="Comma-separated rows.")] = "ce,dpo+nll,pure dpo",
+    seeds: Annotated[int, typer.Option(help="Seeds per row.")] = 3,
+    steps: Annotated[int, typer.Option(help="Optimizer steps of each trial.")] = 800,
+    episodes: Annotated[int, typer.Option(help="Validation episodes per suite and trial.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Compare losses on equal data over several seeds, side by side under Ray Tune."""
+    from tune.ablate import run_ablation
+
+    run_ablation(run, losses.split(","), seeds, steps, episodes, as_json)
+
+
+@app.command()
 def play(
     suite: Annotated[
         str, typer.Argument(help="Such as voxel/goal_name or babyai/GoToObj.")
