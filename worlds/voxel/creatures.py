@@ -63,31 +63,17 @@ def _box_table() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 
 BOXES, COLOURS = _box_table()
-_BOUND = 1.3
-"""Radius of a ball about the middle (0.8 above the feet) that holds every creature."""
+_MIDDLE = 0.7
+"""Height above the feet of the middle of the ball that holds a creature."""
+_BOUND = np.sqrt(
+    (np.maximum(abs(BOXES[:, :, :3] - (0, _MIDDLE, 0)), abs(BOXES[:, :, 3:] - (0, _MIDDLE, 0))) ** 2)
+    .sum(-1)
+    .max(-1)
+)
+_FARTHEST = 64.0
 
 
-@njit(cache=True)
-def _meet_box(
-    box: NDArray[np.float64], o: tuple[float, float, float], d: tuple[float, float, float]
-) -> tuple[float, int]:
-    """(t, axis of the face) where a ray enters the box; t = inf when it misses."""
-    enter, leave, axis = 1e-3, 1e30, -1
-    for k in range(3):
-        if d[k] == 0.0:
-            if o[k] < box[k] or o[k] > box[k + 3]:
-                return np.inf, -1
-            continue
-        near, far = (box[k] - o[k]) / d[k], (box[k + 3] - o[k]) / d[k]
-        if near > far:
-            near, far = far, near
-        if near > enter:
-            enter, axis = near, k
-        leave = min(leave, far)
-    return (enter, axis) if axis >= 0 and enter < leave else (np.inf, -1)
-
-
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def draw_creature(
     kind: int,
     x: float,
@@ -105,42 +91,62 @@ def draw_creature(
     tangent of half the field of view) and ahead; `depth_HW` holds t along the pixel's ray; `mark`
     is written to `mark_HW` wherever the creature shows."""
     height, width = depth_HW.shape
-    cx, cy, cz = x - eye[0], y + 0.8 - eye[1], z - eye[2]
+    bound = _BOUND[kind]
+    cx, cy, cz = x - eye[0], y + _MIDDLE - eye[1], z - eye[2]
     ahead = cx * basis[2, 0] + cy * basis[2, 1] + cz * basis[2, 2]
-    if ahead < -_BOUND:
+    if ahead < -bound or ahead > _FARTHEST:
         return
     first_row, last_row, first_column, last_column = 0, height, 0, width
-    if ahead > _BOUND * 1.5:
+    if ahead > bound * 1.5:
         scale = basis[0, 0] ** 2 + basis[0, 1] ** 2 + basis[0, 2] ** 2
         right = (cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]) / scale / ahead
-        up = (cx * basis[1, 0] + cy * basis[1, 1] + cz * basis[1, 2]) / scale / ahead
-        reach = _BOUND / np.sqrt(scale) / (ahead - _BOUND) * (1.0 + max(abs(right), abs(up)))
+        over = (cx * basis[1, 0] + cy * basis[1, 1] + cz * basis[1, 2]) / scale / ahead
+        reach = bound / np.sqrt(scale) / (ahead - bound) * (1.0 + max(abs(right), abs(over)))
         first_column = max(0, int((right - reach + 1.0) * 0.5 * width))
         last_column = min(width, int((right + reach + 1.0) * 0.5 * width) + 2)
-        first_row = max(0, int((1.0 - up - reach) * 0.5 * height))
-        last_row = min(height, int((1.0 - up + reach) * 0.5 * height) + 2)
+        first_row = max(0, int((1.0 - over - reach) * 0.5 * height))
+        last_row = min(height, int((1.0 - over + reach) * 0.5 * height) + 2)
     sine, cosine = np.sin(np.deg2rad(yaw_deg)), np.cos(np.deg2rad(yaw_deg))
-    ox, oz = eye[0] - x, eye[2] - z
-    origin = (ox * cosine + oz * sine, eye[1] - y, ox * sine - oz * cosine)
+    ox, oy, oz = (
+        (eye[0] - x) * cosine + (eye[2] - z) * sine,
+        eye[1] - y,
+        (eye[0] - x) * sine - (eye[2] - z) * cosine,
+    )
     for row in range(first_row, last_row):
         v = 1.0 - (row + 0.5) * 2.0 / height
         for column in range(first_column, last_column):
             u = (column + 0.5) * 2.0 / width - 1.0
-            dx = basis[2, 0] + u * basis[0, 0] + v * basis[1, 0]
+            east = basis[2, 0] + u * basis[0, 0] + v * basis[1, 0]
+            south = basis[2, 2] + u * basis[0, 2] + v * basis[1, 2]
             dy = basis[2, 1] + u * basis[0, 1] + v * basis[1, 1]
-            dz = basis[2, 2] + u * basis[0, 2] + v * basis[1, 2]
-            ray = (dx * cosine + dz * sine, dy, dx * sine - dz * cosine)
+            along = cx * east + cy * dy + cz * south
+            if (
+                cx * cx + cy * cy + cz * cz - along * along / (east * east + dy * dy + south * south)
+                > bound * bound
+            ):
+                continue
+            dx, dz = east * cosine + south * sine, east * sine - south * cosine
             best, colour, face = float(depth_HW[row, column]), -1, 0
-            for i in range(8):
+            for i in range(COLOURS.shape[1]):
                 if COLOURS[kind, i] < 0:
                     break
-                t, axis = _meet_box(BOXES[kind, i], origin, ray)
-                if t < best:
-                    best, colour, face = t, COLOURS[kind, i], axis
+                enter, leave, axis = 1e-3, 1e30, -1
+                for k in range(3):
+                    o, d = (ox, dx) if k == 0 else (oy, dy) if k == 1 else (oz, dz)
+                    if abs(d) < 1e-12:
+                        d = 1e-12
+                    near, far = (BOXES[kind, i, k] - o) / d, (BOXES[kind, i, k + 3] - o) / d
+                    if near > far:
+                        near, far = far, near
+                    if near > enter:
+                        enter, axis = near, k
+                    leave = min(leave, far)
+                if axis >= 0 and enter < leave and enter < best:
+                    best, colour, face = enter, COLOURS[kind, i], axis
             if colour >= 0:
-                light = 0.64 if face == 0 else 1.0 if face == 1 else 0.82
+                light = 164 if face == 0 else 256 if face == 1 else 210
                 depth_HW[row, column] = best
                 mark_HW[row, column] = mark
-                rgb_HW3[row, column, 0] = np.uint8((colour >> 16) * light)
-                rgb_HW3[row, column, 1] = np.uint8(((colour >> 8) & 255) * light)
-                rgb_HW3[row, column, 2] = np.uint8((colour & 255) * light)
+                rgb_HW3[row, column, 0] = ((colour >> 16) * light) >> 8
+                rgb_HW3[row, column, 1] = (((colour >> 8) & 255) * light) >> 8
+                rgb_HW3[row, column, 2] = ((colour & 255) * light) >> 8

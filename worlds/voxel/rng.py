@@ -45,7 +45,7 @@ def uniform(rng: NDArray[np.uint64], b: int) -> float:
 @njit(cache=True)
 def below(rng: NDArray[np.uint64], b: int, bound: int) -> int:
     """A draw in 0 .. bound - 1 (`bound` > 0)."""
-    return np.int64(next_u64(rng, b) % np.uint64(bound))
+    return np.int64(next_u64(rng, b) % np.uint64(bound))  # type: ignore[return-value]
 
 
 @njit(cache=True)
@@ -66,4 +66,4 @@ def hash_unit(seed: np.uint64, x: int, y: int, z: int) -> float:
 @njit(cache=True)
 def hash_below(seed: np.uint64, x: int, y: int, z: int, bound: int) -> int:
     """`hash_u64` as an int64 in 0 .. bound - 1 (uint64 beside int64 would become a float in numba)."""
-    return np.int64(hash_u64(seed, x, y, z) % np.uint64(bound))
+    return np.int64(hash_u64(seed, x, y, z) % np.uint64(bound))  # type: ignore[return-value]

@@ -1,8 +1,7 @@
 """What a body hears: animals near it, running water and bubbling lava.
 
-Invariant: a sound is a function of the state. An animal calls in a rhythm of its own (a hash of the
-world's tick and the animal's index), its loudness falls with the distance and to nothing at
-`HEARING` blocks, and blocks between do not muffle it (as in Minecraft).
+Invariant: a sound is a function of the state. Loudness falls linearly with the distance, to nothing
+at `HEARING` blocks, and blocks between do not muffle it (as in Minecraft).
 """
 
 from __future__ import annotations
@@ -13,16 +12,11 @@ from numpy.typing import NDArray
 
 from worlds.types import Sound
 from worlds.voxel.data import ANIMALS, LAVA, WATER
-from worlds.voxel.rng import hash_below
 from worlds.voxel.state import VoxelState
 
 HEARING = 32.0
 """Blocks at which an animal's call fades out."""
 LIQUID_HEARING = 8
-CALL_TICKS = 40
-"""An animal is audible in the window of `CALL_TICKS` in which it calls ..."""
-CALL_SHARE = 2
-"""... and one window in so many is such a window; a `rhythm` of False makes it call always."""
 _LIQUID_SOUNDS = ((WATER, "water"), (LAVA, "lava"))
 
 
@@ -48,21 +42,12 @@ def _nearest(
     return found
 
 
-def calls(state: VoxelState, b: int, n: int) -> bool:
-    """Whether animal `n` of world `b` is calling in the present window of ticks."""
-    window = int(state.tick[b]) // CALL_TICKS
-    return bool(hash_below(np.uint64(n), window, 71, 0, CALL_SHARE) == 0)
-
-
-def hear(state: VoxelState, b: int, a: int, rhythm: bool = False) -> tuple[Sound, ...]:
-    """The sounds that body `a` of world `b` hears now, loudest first. With `rhythm` animals are silent
-    in some windows of two seconds; without it every animal near enough is heard."""
+def hear(state: VoxelState, b: int, a: int) -> tuple[Sound, ...]:
+    """The sounds that body `a` of world `b` hears now, loudest first."""
     x, y, z = (float(v) for v in state.position[b, a])
     yaw = float(state.yaw_deg[b, a])
     heard = []
     for n in np.flatnonzero(state.animal_kind[b]):
-        if rhythm and not calls(state, b, int(n)):
-            continue
         dx, dy, dz = (float(v) for v in state.animal_position[b, n] - state.position[b, a])
         loudness = 1.0 - float(np.sqrt(dx * dx + dy * dy + dz * dz)) / HEARING
         if loudness > 0.0:
