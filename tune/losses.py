@@ -42,8 +42,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What came of a trial: success over `episodes` held-out episodes of all suites, and the health figures of
-    the last step (mean log-probability of the chosen reply, and the diagnostic that looks well regardless)."""
+    """What came of a trial: success over `episodes` held-out episodes of all suites, and two figures of its
+    training: the mean log-probability of the chosen reply (health), and the pair accuracy (none)."""
 
     loss: str
     seed: int
@@ -63,8 +63,8 @@ def trials(losses: Sequence[str], seeds: int) -> list[Trial]:
 
 
 def run_trial(run: Path, trial: Trial, steps: int, episodes: int) -> TrialResult:
-    """Train `steps` steps from the run's reference on its distillation samples; play `episodes` per suite of the
-    validation split. Raises ValueError for a run that has not got that far."""
+    """Train `steps` steps from the run's reference on its distillation samples; play `episodes` per suite of
+    the validation split. Raises ValueError for a run that has not got that far."""
     import torch
 
     torch.set_num_threads(1)
