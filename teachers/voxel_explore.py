@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachers.planners.coverage import frontier
-from teachers.planners.surface import SHUT, Surface
+from teachers.planners.surface import Surface
 from teachers.roles import Choice
 from teachers.voxel_situation import SCAN, VIEW_DEG, VoxelSituation, turned
 
@@ -69,7 +69,7 @@ def explore(situation: VoxelSituation) -> Choice:
     size_x, size_z = situation.ground.level.shape
     views = situation.views
     at_start = len(views) == len(situation.observation.history) + 1
-    before = situation.observation.history[-len(views) - 3 : -len(views)]
+    before = situation.observation.history[-len(views) - 1 : -len(views)]
     left_corner = any(turn.action == LOOKS[180.0] for turn in before)
     at_corner = not left_corner and np.hypot(*(corners(size_x, size_z) - (x, z)).T).min() <= NEAR
     missing: list[float] = []
@@ -81,7 +81,7 @@ def explore(situation: VoxelSituation) -> Choice:
         return situation.prefer(LOOKS[missing[0]], -SEARCH_DECISIONS)
     corner = corners(size_x, size_z)[next_corner(x, z, size_x, size_z)]
     goal = _open_near(situation.ground, corner)
-    values = situation.cost_to(goal, NEAR - 1.0).values(*situation.pose)
+    values = situation.values_to(goal, NEAR - 1.0)
     toward = (float(goal[0, 0]), float(goal[0, 1]))
     return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, toward)
 
@@ -93,13 +93,13 @@ def explore_map(situation: VoxelSituation) -> Choice:
     goal = frontier(situation.facts["known"], situation.ground, x, z, BLIND if scanned else 0.0)
     if goal is None or (not scanned and situation.distance_to(*goal) <= AT_FRONTIER):
         return situation.prefer(SCAN, -SEARCH_DECISIONS)
-    values = situation.cost_to(np.array([goal]), AT_FRONTIER).values(x, z, yaw)
+    values = situation.values_to(np.array([goal]), AT_FRONTIER)
     return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, goal)
 
 
 def _open_near(ground: Surface, point: NDArray[np.float64]) -> NDArray[np.float64]:
     """(1, 2) centre of the open column nearest to `point`."""
-    open_x, open_z = np.nonzero(ground.kind != SHUT)
+    open_x, open_z = np.nonzero(ground.open)
     centres = np.stack([open_x, open_z], 1) + 0.5
     nearest = int(np.argmin(np.hypot(*(centres - point).T)))
     return np.array([centres[nearest]], np.float64)

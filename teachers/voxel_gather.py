@@ -26,9 +26,8 @@ def gather(situation: VoxelSituation, name: str) -> Choice:
         return explore(situation)
     toward = situation.nearest_target
     if situation.distance_to(*toward) > situation.facts["reach"]:
-        cost = situation.cost_to(situation.targets, situation.facts["reach"])
-        values = {a: v - GATHER_DECISIONS for a, v in cost.values(*situation.pose).items()}
-        return situation.choose(values, toward)
+        values = situation.values_to(situation.targets, situation.facts["reach"])
+        return situation.choose({a: v - GATHER_DECISIONS for a, v in values.items()}, toward)
     bearing = situation.bearing_to(*toward)
     if failed or abs(bearing) <= 22.5:
         return explore(situation)

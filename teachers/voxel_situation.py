@@ -25,14 +25,12 @@ from worlds.voxel.mirror import note_for
 VIEW_DEG = 90.0
 FACING_DEG = 22.5
 """Half the step of the headings: a target less far off needs no turn."""
-FUTILE = 3.0
-"""Decisions that are charged for walking on where a walk just got stuck, or for turning there."""
 SAME_SPOT = 1.0
 """Blocks: a remembered target is still there when a true one is so near (else it was dug or it wandered)."""
 SCAN = "scan"
 IN_PLACE = ("craft ", "smelt ", "equip ")
-STUCK = "stuck"
-"""The outcome of a walk that did not get anywhere."""
+PART, STUCK = "part", "stuck"
+"""The outcomes of a walk that an obstacle ended, after a while or at once."""
 Points = NDArray[np.float64]
 
 
@@ -151,9 +149,11 @@ class VoxelSituation:
         x, z = min(((float(x), float(z)) for x, z in self.targets), key=lambda p: self.distance_to(*p))
         return x, z
 
-    def cost_to(self, targets: Points, reach: float) -> CostToGo:
-        """Decisions to come within `reach` of any of `targets`."""
-        return CostToGo(self.ground, targets, reach)
+    def values_to(self, targets: Points, reach: float) -> dict[str, float]:
+        """Skill -> minus the decisions left to come within `reach` of any of `targets`."""
+        x, z, yaw = self.pose
+        feet = math.floor(self.facts["pose"][1] + 0.3)
+        return CostToGo(self.ground, targets, reach).values(x, z, feet, yaw, self.shut)
 
     @cached_property
     def views(self) -> tuple[float, ...]:
@@ -163,17 +163,22 @@ class VoxelSituation:
 
     @cached_property
     def shut(self) -> frozenset[float]:
-        """Headings in which a walk from this very spot got stuck."""
+        """Headings in which a walk from this very spot got stuck, or only a little further twice in a row."""
         return self._spot[1]
 
     @cached_property
     def _spot(self) -> tuple[tuple[float, ...], frozenset[float]]:
         headings, shut = [self.pose[2]], set()
-        for turn in reversed(self.observation.history):
+        history = self.observation.history
+        for i in reversed(range(len(history))):
+            turn = history[i]
             if turn.action in TURNS:
                 headings.append((headings[-1] - 45.0 * TURNS[turn.action]) % 360.0)
             elif turn.action in WALKS and turn.outcome == STUCK:
                 shut.add(headings[-1])
+            elif turn.action in WALKS and i and turn.outcome == history[i - 1].outcome == PART:
+                shut.add(headings[-1])
+                break
             elif turn.action == SCAN:
                 headings.extend((headings[-1] + look) % 360.0 for look in (90.0, 180.0, 270.0))
                 headings.append(headings[-4])
@@ -188,7 +193,7 @@ class VoxelSituation:
     def choose(self, values: Mapping[str, float], toward: tuple[float, float]) -> Choice:
         """The best of `values`; among the equally good ones the plainest: face the point `toward` (x, z)
         first, then take the longest walk. A student can tell that from the frame."""
-        legal = {a: v - self._futile(a) for a, v in values.items() if a in self.observation.actions}
+        legal = {a: v for a, v in values.items() if a in self.observation.actions}
         best = max(legal.values())
         good = [a for a in legal if legal[a] >= best - self.config.tie_decisions]
         bearing = self.bearing_to(*toward)
@@ -198,12 +203,6 @@ class VoxelSituation:
             return (round(max(off, FACING_DEG), 6), -WALKS.get(action, 0))
 
         return Choice(min(good, key=plainness), tuple(sorted(good)), legal)
-
-    def _futile(self, action: str) -> float:
-        """Decisions lost by an action that the last turns have shown to lead nowhere: walking on where a
-        walk got stuck, or turning there."""
-        heading = (self.pose[2] + 45.0 * TURNS.get(action, 0)) % 360.0
-        return FUTILE if heading in self.shut else 0.0
 
 
 def _flat(positions: Any) -> Points:

@@ -69,8 +69,8 @@ class VoxelActor:
             return gather(situation, phase.what)
         if phase.name == "search":
             return explore(situation)
-        cost = situation.cost_to(situation.targets, situation.facts["reach"])
-        return situation.choose(cost.values(*situation.pose), situation.nearest_target)
+        values = situation.values_to(situation.targets, situation.facts["reach"])
+        return situation.choose(values, situation.nearest_target)
 
 
 class VoxelTeacher:

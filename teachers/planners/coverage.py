@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from teachers.planners.surface import SHUT, Surface
+from teachers.planners.surface import Surface
 
 SIGHT = 12.0
 """Blocks that a look around is taken to show; hills and woods hide what is farther."""
@@ -46,5 +46,5 @@ def frontier(
 ) -> tuple[float, float] | None:
     """Centre (x, z) of the column to look around from next, None when nothing is unseen.
     Columns nearer than `leave` blocks do not count: what they hide, another look from here would not show."""
-    cx, cz, gain = _best(seen_XZ, ground.kind == SHUT, x, z, leave, STRIDE, SIGHT, WALK_BLOCKS, OVERHEAD)
+    cx, cz, gain = _best(seen_XZ, ~ground.open, x, z, leave, STRIDE, SIGHT, WALK_BLOCKS, OVERHEAD)
     return (cx + 0.5, cz + 0.5) if gain else None

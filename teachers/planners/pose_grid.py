@@ -1,8 +1,9 @@
 """Exact decisions-to-go of turn and walk skills over (x, z, heading in 8).
 
 Invariant: `CostToGo.values` is a function of the surface, the targets and the pose alone; a cost counts
-decisions (one skill = 1), and walking obeys the world's rule: one block up per step, any safe drop down,
-a stop at the first step that is blocked and cannot be passed within 1.3 blocks to a side.
+decisions (one skill = 1), and walking obeys the world's rules: one block up per step if the head has
+room, at most 3 down, a narrow obstacle is passed on a side. No plan ends a walk on a tree top: its edges
+may be too deep to leave it.
 
 Positions are blocks, x east and z south; heading k looks `45 k` degrees clockwise from north.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from teachers.planners.surface import SHUT, Surface
+from teachers.planners.surface import Surface
 
 TURNS: Mapping[str, int] = {
     "turn left 45": -1,
@@ -39,85 +40,110 @@ LOOK_AHEAD = 0.8
 """Blocks ahead at which a walker stops before an edge."""
 ASIDE = (0.4, -0.4, 0.7, -0.7, 1.0, -1.0, 1.3, -1.3)
 """Blocks to the right that a walker tries when the way ahead is shut, in this order."""
+MARGIN = 0.2
+"""Blocks by which a walk may end short: arrival is planned so much inside the target's reach."""
 FAR = 60
 """Decisions-to-go of a pose from which no target can be reached."""
 
 _TURN_CODES = np.array(list(TURNS.values()), np.int64)
 _WALK_CODES = np.array(list(WALKS.values()), np.int64)
+_TURNS_BETWEEN = (0, 1, 1, 2, 1, 2, 1, 1)
+"""Turn skills needed for a turn of so many eighths."""
 
 
 @njit(cache=True)
-def _stand(x, z, feet, level, kind):  # type: ignore[no-untyped-def]
+def _stand(x, z, feet, level, bottom, top, deadly):  # type: ignore[no-untyped-def]
     """The height at which a body coming from height `feet` stands at (x, z), -1 unknown, -2 cannot."""
-    top = -1
+    height = -1
     for corner in range(4):
         cx = math.floor(x + (HALF_WIDTH if corner % 2 else -HALF_WIDTH))
         cz = math.floor(z + (HALF_WIDTH if corner // 2 else -HALF_WIDTH))
-        if cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1] or kind[cx, cz] == 1:
+        if cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1] or deadly[cx, cz]:
             return -2
-        top = max(top, level[cx, cz])
-    if top >= 0 and feet >= 0 and top > feet + 1:
-        return -2
-    return top
+        if level[cx, cz] < 0:
+            continue
+        if feet >= 0 and top[cx, cz] <= feet + 1:
+            height = max(height, top[cx, cz])
+        elif bottom[cx, cz] < max(level[cx, cz], feet) + 2 or (feet >= 0 and level[cx, cz] > feet + 1):
+            return -2
+        else:
+            height = max(height, level[cx, cz])
+    return height
 
 
 @njit(cache=True)
-def _edge(x, z, feet, level):  # type: ignore[no-untyped-def]
+def _headroom(x, z, feet, level, bottom):  # type: ignore[no-untyped-def]
+    """Whether a body at (x, z) has room to rise by one block."""
+    for corner in range(4):
+        cx = math.floor(x + (HALF_WIDTH if corner % 2 else -HALF_WIDTH))
+        cz = math.floor(z + (HALF_WIDTH if corner // 2 else -HALF_WIDTH))
+        if 0 <= cx < level.shape[0] and 0 <= cz < level.shape[1] and feet < bottom[cx, cz] < feet + 3:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _edge(x, z, feet, level, top):  # type: ignore[no-untyped-def]
     """Whether the column at (x, z) lies too deep below height `feet`."""
     cx, cz = math.floor(x), math.floor(z)
-    if cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1]:
+    if feet < 0 or cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1] or level[cx, cz] < 0:
         return False
-    return level[cx, cz] >= 0 and feet >= 0 and level[cx, cz] < feet - MAX_DROP
+    return (top[cx, cz] if top[cx, cz] <= feet + 1 else level[cx, cz]) < feet - MAX_DROP
 
 
 @njit(cache=True)
-def _walk(x, z, yaw_deg, level, kind, blocks, out):  # type: ignore[no-untyped-def]
-    """Fill out[i] = (x, z) after walking blocks[i]; blocks ascend. A narrow obstacle is passed by stepping
-    aside, at most `DETOURS` times."""
-    dx, dz = math.sin(math.radians(yaw_deg)), -math.cos(math.radians(yaw_deg))
-    feet = level[min(max(int(x), 0), level.shape[0] - 1), min(max(int(z), 0), level.shape[1] - 1)]
+def _walk(x, z, feet, heading, level, bottom, top, deadly, blocks, out):  # type: ignore[no-untyped-def]
+    """Fill out[i] = (x, z, height of the feet) after walking blocks[i]; blocks ascend."""
+    dx, dz = math.sin(math.radians(45.0 * heading)), -math.cos(math.radians(45.0 * heading))
     gone, stopped, detours = 0.0, False, 0
     for i in range(len(blocks)):
         while not stopped and gone < blocks[i] - 1e-6:
-            if _edge(x + dx * LOOK_AHEAD, z + dz * LOOK_AHEAD, feet, level):
+            if _edge(x + dx * LOOK_AHEAD, z + dz * LOOK_AHEAD, feet, level, top):
                 stopped = True
                 break
             nx, nz = x + dx * STEP, z + dz * STEP
-            top = _stand(nx, nz, feet, level, kind)
-            if top == -2:
+            height = _stand(nx, nz, feet, level, bottom, top, deadly)
+            if height == -2 or (height > feet >= 0 and not _headroom(x, z, feet, level, bottom)):
                 stopped = True
                 if detours == DETOURS:
                     break
                 detours += 1
                 for aside in ASIDE:
                     sx, sz = x - dz * aside, z + dx * aside
+                    height = _stand(sx, sz, feet, level, bottom, top, deadly)
                     if (
-                        not _edge(sx, sz, feet, level)
-                        and _stand(sx, sz, feet, level, kind) != -2
-                        and _stand(sx + dx * 0.7, sz + dz * 0.7, feet, level, kind) != -2
+                        not _edge(sx, sz, feet, level, top)
+                        and height != -2
+                        and (height <= feet or _headroom(x, z, feet, level, bottom))
+                        and _stand(sx + dx * 0.7, sz + dz * 0.7, feet, level, bottom, top, deadly) != -2
                     ):
                         x, z, stopped = sx, sz, False
                         break
                 continue
-            if top >= 0:
-                feet = top
+            if height >= 0:
+                feet = height
             x, z, gone = nx, nz, gone + STEP
-        out[i, 0], out[i, 1] = x, z
+        out[i, 0], out[i, 1], out[i, 2] = x, z, feet
 
 
 @njit(cache=True)
-def _transitions(level, kind, blocks):  # type: ignore[no-untyped-def]
-    """int32 (X * Z * 8, len(blocks)): the pose after each walk from the centre of each cell."""
+def _transitions(level, bottom, top, deadly, blocks):  # type: ignore[no-untyped-def]
+    """int32 (X * Z * 8, len(blocks)): the pose after each walk from the ground at each cell's centre."""
     size_x, size_z = level.shape
     after = np.empty((size_x * size_z * 8, len(blocks)), np.int32)
-    out = np.empty((len(blocks), 2))
+    out = np.empty((len(blocks), 3))
     for x in range(size_x):
         for z in range(size_z):
+            room = bottom[x, z] - level[x, z] >= 2 and not deadly[x, z]
             for k in range(8):
                 pose = (x * size_z + z) * 8 + k
-                _walk(x + 0.5, z + 0.5, 45.0 * k, level, kind, blocks, out)
+                if room:
+                    _walk(x + 0.5, z + 0.5, level[x, z], k, level, bottom, top, deadly, blocks, out)
                 for i in range(len(blocks)):
-                    after[pose, i] = (int(out[i, 0]) * size_z + int(out[i, 1])) * 8 + k
+                    after[pose, i] = pose
+                    cx, cz = int(out[i, 0]), int(out[i, 1])
+                    if room and (top[cx, cz] == level[cx, cz] or out[i, 2] < top[cx, cz]):
+                        after[pose, i] = (cx * size_z + cz) * 8 + k
     return after
 
 
@@ -168,27 +194,66 @@ def _cost_to_go(after, turns, done, limit):  # type: ignore[no-untyped-def]
     return cost
 
 
+@njit(cache=True)
+def _left(x, z, heading, targets, reach, cost):  # type: ignore[no-untyped-def]
+    """Decisions left at a pose: 0 on arrival, else at least 1, interpolated over the 4 nearest cells."""
+    for i in range(len(targets)):
+        if math.hypot(targets[i, 0] - x, targets[i, 1] - z) <= reach:
+            return 0.0
+    own = float(cost[int(x), int(z), heading])
+    x0, z0 = math.floor(x - 0.5), math.floor(z - 0.5)
+    total, weight = 0.0, 0.0
+    for i in range(2):
+        for j in range(2):
+            if 0 <= x0 + i < cost.shape[0] and 0 <= z0 + j < cost.shape[1]:
+                share = (1.0 - abs(x0 + i + 0.5 - x)) * (1.0 - abs(z0 + j + 0.5 - z))
+                near = float(cost[x0 + i, z0 + j, heading])
+                if abs(near - own) <= 2.0:
+                    total, weight = total + share * near, weight + share
+    return max(1.0, total / weight if weight > 0.0 else own)
+
+
+@njit(cache=True)
+def _expand(x, z, feet, shut, targets, reach, cost, level, bottom, top, deadly, blocks, walked):  # type: ignore[no-untyped-def]
+    """Fill walked[k, i]: decisions left after walk i in heading k from this very spot; the limit for a walk
+    that does not get away, that is known to be shut, or that ends on a tree top."""
+    out = np.empty((len(blocks), 3))
+    for k in range(8):
+        walked[k] = FAR
+        if shut[k]:
+            continue
+        _walk(x, z, feet, k, level, bottom, top, deadly, blocks, out)
+        for i in range(len(blocks)):
+            to_x, to_z = out[i, 0], out[i, 1]
+            cx, cz = int(to_x), int(to_z)
+            treed = top[cx, cz] > level[cx, cz] and out[i, 2] >= top[cx, cz]
+            if math.hypot(to_x - x, to_z - z) > STEP and not treed:
+                walked[k, i] = _left(to_x, to_z, k, targets, reach, cost)
+
+
+Content = tuple[tuple[int, int], bytes, bytes, bytes, bytes]
+"""A surface by content: shape and the bytes of its arrays."""
+
+
 @lru_cache(maxsize=8)
-def _moves(shape: tuple[int, int], level: bytes, kind: bytes) -> NDArray[np.int32]:
-    """The transitions of one surface, by content: the ground changes less often than the targets."""
-    levels = np.frombuffer(level, np.int16).reshape(shape)
-    kinds = np.frombuffer(kind, np.uint8).reshape(shape)
-    after: NDArray[np.int32] = _transitions(levels, kinds, _WALK_CODES)
+def _moves(content: Content) -> NDArray[np.int32]:
+    """The transitions of one surface: the ground changes less often than the targets."""
+    shape, level, bottom, top, deadly = content
+    levels = [np.frombuffer(part, np.int16).reshape(shape) for part in (level, bottom, top)]
+    hurts = np.frombuffer(deadly, np.bool_).reshape(shape)
+    after: NDArray[np.int32] = _transitions(*levels, hurts, _WALK_CODES)
     return after
 
 
 @lru_cache(maxsize=32)
-def _costs(
-    shape: tuple[int, int], level: bytes, kind: bytes, targets: bytes, reach: float
-) -> NDArray[np.uint8]:
-    """Decisions-to-go (X, Z, 8), by content."""
+def _costs(content: Content, targets: bytes, reach: float) -> NDArray[np.uint8]:
+    """Decisions-to-go (X, Z, 8)."""
+    shape = content[0]
     grid_x, grid_z = np.meshgrid(np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5, indexing="ij")
     away = np.full(shape, np.inf)
     for x, z in np.frombuffer(targets, np.float64).reshape(-1, 2):
         away = np.minimum(away, np.hypot(grid_x - x, grid_z - z))
-    done = (away <= reach) & (np.frombuffer(kind, np.uint8).reshape(shape) != SHUT)
-    after = _moves(shape, level, kind)
-    costs: NDArray[np.uint8] = _cost_to_go(after, _TURN_CODES, done.ravel(), FAR)
+    costs: NDArray[np.uint8] = _cost_to_go(_moves(content), _TURN_CODES, (away <= reach).ravel(), FAR)
     return costs.reshape(*shape, 8)
 
 
@@ -197,38 +262,36 @@ class CostToGo:
     Results are cached by content, not by identity."""
 
     def __init__(self, ground: Surface, targets: NDArray[np.float64], reach: float) -> None:
-        shape = (ground.level.shape[0], ground.level.shape[1])
-        level, kind = ground.level.tobytes(), ground.kind.tobytes()
-        self._cost = _costs(shape, level, kind, targets.astype(np.float64).tobytes(), reach)
-        self._ground, self._targets, self._reach = ground, targets, reach
+        self._reach = max(0.5, reach - MARGIN)
+        content = (
+            (ground.level.shape[0], ground.level.shape[1]),
+            ground.level.tobytes(),
+            ground.bottom.tobytes(),
+            ground.top.tobytes(),
+            ground.deadly.tobytes(),
+        )
+        self._cost = _costs(content, targets.astype(np.float64).tobytes(), self._reach)
+        self._ground, self._targets = ground, targets.astype(np.float64)
 
-    def _left(self, x: float, z: float, heading: int) -> float:
-        """Decisions left at a pose: 0 on arrival, else at least 1, interpolated over the 4 nearest cells."""
-        if (
-            len(self._targets)
-            and np.hypot(self._targets[:, 0] - x, self._targets[:, 1] - z).min() <= self._reach
-        ):
-            return 0.0
-        size_x, size_z = self._ground.level.shape
-        own = float(self._cost[int(x), int(z), heading])
-        x0, z0 = math.floor(x - 0.5), math.floor(z - 0.5)
-        fx, fz = x - 0.5 - x0, z - 0.5 - z0
-        total = weight = 0.0
-        for i, wx in ((0, 1 - fx), (1, fx)):
-            for j, wz in ((0, 1 - fz), (1, fz)):
-                if 0 <= x0 + i < size_x and 0 <= z0 + j < size_z:
-                    near = float(self._cost[x0 + i, z0 + j, heading])
-                    if abs(near - own) <= 2:
-                        total, weight = total + wx * wz * near, weight + wx * wz
-        return max(1.0, total / weight) if weight > 0 else max(1.0, own)
+    def values(
+        self, x: float, z: float, feet: int, yaw_deg: float, shut_deg: frozenset[float] = frozenset()
+    ) -> dict[str, float]:
+        """Skill -> minus the decisions left after it (at least `-FAR`).
 
-    def values(self, x: float, z: float, yaw_deg: float) -> dict[str, float]:
-        """Skill -> minus the decisions left after it (at least `-FAR`); smooth in the pose, as the cost is
-        interpolated between cell centres."""
-        k = round(yaw_deg / 45.0) % 8
-        out = np.empty((len(_WALK_CODES), 2))
-        _walk(x, z, 45.0 * k, self._ground.level, self._ground.kind, _WALK_CODES, out)
-        values = {skill: -self._left(x, z, (k + turn) % 8) for skill, turn in TURNS.items()}
-        for (skill, _), (to_x, to_z) in zip(WALKS.items(), out, strict=True):
-            values[skill] = -self._left(float(to_x), float(to_z), k)
+        The present spot is expanded exactly, in all 8 headings, so turning never looks better than the best
+        walk it leads to. Walks in the headings `shut_deg` are known to lead nowhere from here."""
+        own = round(yaw_deg / 45.0) % 8
+        shut = np.array([45.0 * k in shut_deg for k in range(8)])
+        ground = self._ground
+        walked = np.empty((8, len(WALKS)))
+        _expand(
+            x, z, feet, shut, self._targets, self._reach, self._cost,
+            ground.level, ground.bottom, ground.top, ground.deadly, _WALK_CODES, walked,
+        )  # fmt: skip
+        best = [1.0 + float(left) for left in walked.min(axis=1)]
+        values = {
+            skill: -min(float(FAR), *(_TURNS_BETWEEN[(k - own - turn) % 8] + best[k] for k in range(8)))
+            for skill, turn in TURNS.items()
+        }
+        values.update({skill: -float(left) for skill, left in zip(WALKS, walked[own], strict=True)})
         return values

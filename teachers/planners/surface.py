@@ -14,54 +14,55 @@ from numpy.typing import NDArray
 
 from worlds.voxel import data
 
-FREE, SHUT, WET = np.uint8(0), np.uint8(1), np.uint8(2)
-UNKNOWN_LEVEL = -1
-
-_NAMES = data.BLOCK_NAMES
-_PLANT = np.array([name.endswith(("_leaves", "_log")) or name == "cactus" for name in _NAMES])
-_DEADLY = np.array([name in ("lava", "cactus", "fire", "magma_block") for name in _NAMES])
+UNKNOWN = -1
+_PLANT = np.array([name.endswith(("_leaves", "_log")) for name in data.BLOCK_NAMES])
 
 
 @dataclass(frozen=True)
 class Surface:
-    """`level` (X, Z) int16: height of the feet on each column (-1: not known); `kind` (X, Z) uint8:
-    FREE, SHUT (a trunk, lava, no headroom) or WET (swimming)."""
+    """Three heights of the feet per column, int16 (X, Z): `level` on the ground (in water: at its surface;
+    -1: not known), `bottom` of the lowest solid block above it (of a trunk it is `level`), `top` on the
+    highest one (`level` where nothing is above). `deadly` (X, Z) marks ground that hurts."""
 
     level: NDArray[np.int16]
-    kind: NDArray[np.uint8]
+    bottom: NDArray[np.int16]
+    top: NDArray[np.int16]
+    deadly: NDArray[np.bool_]
+
+    @property
+    def open(self) -> NDArray[np.bool_]:
+        """(X, Z) columns on whose ground a body has room."""
+        return (self.bottom - self.level >= 2) & ~self.deadly
 
 
 @njit(cache=True)
-def _scan(blocks, known, solid, liquid, plant, deadly, level, kind):  # type: ignore[no-untyped-def]
+def _scan(blocks, known, solid, liquid, plant, hurts, level, bottom, top, deadly):  # type: ignore[no-untyped-def]
     size_x, size_z, size_y = blocks.shape
     for x in range(size_x):
         for z in range(size_z):
-            level[x, z] = -1
-            kind[x, z] = 0
+            level[x, z], bottom[x, z], top[x, z], deadly[x, z] = -1, size_y + 2, -1, False
             if not known[x, z]:
                 continue
-            y = size_y - 1
-            while y > 0:
-                block = blocks[x, z, y]
-                if deadly[block] or liquid[block] or (solid[block] and not plant[block]):
+            ground = size_y - 1
+            while ground > 0:
+                block = blocks[x, z, ground]
+                if hurts[block] or liquid[block] or (solid[block] and not plant[block]):
                     break
-                y -= 1
-            feet = y + 1
-            top = blocks[x, z, y]
-            if deadly[top]:
-                kind[x, z] = 1
-            elif liquid[top]:
-                kind[x, z] = 2
-                feet = y
-            for head in range(max(feet, y + 1), min(feet + 2, size_y)):
-                if solid[blocks[x, z, head]]:
-                    kind[x, z] = 1
-            level[x, z] = feet
+                ground -= 1
+            feet = ground if liquid[blocks[x, z, ground]] else ground + 1
+            level[x, z] = top[x, z] = feet
+            deadly[x, z] = hurts[blocks[x, z, ground]]
+            for y in range(size_y - 1, ground, -1):
+                if solid[blocks[x, z, y]]:
+                    top[x, z] = max(top[x, z], y + 1)
+                    bottom[x, z] = y
 
 
 def surface(blocks_XZY: NDArray[np.uint8], known_XZ: NDArray[np.bool_]) -> Surface:
     """The surface of the known columns: the highest ground under leaves and trunks."""
-    level = np.empty(known_XZ.shape, np.int16)
-    kind = np.empty(known_XZ.shape, np.uint8)
-    _scan(blocks_XZY, known_XZ, data.SOLID, data.LIQUID, _PLANT, _DEADLY, level, kind)
-    return Surface(level, kind)
+    shape = known_XZ.shape
+    level, bottom, top = (np.empty(shape, np.int16) for _ in range(3))
+    deadly = np.empty(shape, np.bool_)
+    solid, liquid = data.SOLID.astype(np.bool_), data.LIQUID.astype(np.bool_)
+    _scan(blocks_XZY, known_XZ, solid, liquid, _PLANT, data.HURTS, level, bottom, top, deadly)
+    return Surface(level, bottom, top, deadly)

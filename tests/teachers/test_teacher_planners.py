@@ -11,13 +11,21 @@ from toy_voxels import GROUND, TURN, WALK, ToyVoxels
 from teachers.planners.coverage import frontier
 from teachers.planners.pose_grid import FAR, CostToGo
 from teachers.planners.recipes import can_mine, next_step
-from teachers.planners.surface import FREE, SHUT, UNKNOWN_LEVEL, WET, Surface, surface
+from teachers.planners.surface import UNKNOWN, Surface, surface
 from worlds.voxel.data import BLOCK, DROP_ITEM, ITEM_NAMES
 from worlds.voxel.tasks.material_collection import LISTS, raw_of, recipe_of
 
+FEET = 5
+
 
 def flat(size: int) -> Surface:
-    return Surface(np.full((size, size), 5, np.int16), np.zeros((size, size), np.uint8))
+    level = np.full((size, size), FEET, np.int16)
+    return Surface(level, np.full_like(level, 40), level.copy(), np.zeros((size, size), np.bool_))
+
+
+def raise_by(ground: Surface, where: tuple[slice | int, slice | int], rise: int) -> None:
+    ground.level[where] += rise
+    ground.top[where] += rise
 
 
 def roll_out(x: float, z: float, yaw: float, actions: tuple[str, ...]) -> tuple[float, float, float]:
@@ -46,27 +54,27 @@ def test_values_count_the_shortest_plan_on_open_ground(seed: int) -> None:
         return 4
 
     if math.dist((x, z), target[0]) > 3.0:
-        best = 1 - max(cost.values(x, z, yaw).values())
+        best = 1 - max(cost.values(x, z, FEET, yaw).values())
         assert abs(best - fewest()) <= 0.75  # exact up to the rounding of positions to cells
 
 
 def test_a_plan_walks_round_a_wall_and_a_sealed_target_is_out_of_reach() -> None:
     ground = flat(30)
-    ground.kind[10, 5:25] = SHUT
-    wall = CostToGo(ground, np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, 90.0)
-    free = CostToGo(flat(30), np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, 90.0)
+    raise_by(ground, (10, slice(5, 25)), 2)
+    wall = CostToGo(ground, np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, FEET, 90.0)
+    free = CostToGo(flat(30), np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, FEET, 90.0)
     assert max(wall.values()) < max(free.values()) - 1
-    ground.kind[10, :] = SHUT
-    sealed = CostToGo(ground, np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, 90.0)
+    raise_by(ground, (10, slice(None)), 2)
+    sealed = CostToGo(ground, np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, FEET, 90.0)
     assert set(sealed.values()) == {-float(FAR)}
 
 
 def test_a_cliff_is_a_wall_upwards_and_a_step_is_not() -> None:
     for rise, passable in ((1, True), (2, False), (-3, True), (-4, False)):
         ground = flat(24)
-        ground.level[12:, :] += rise
+        raise_by(ground, (slice(12, None), slice(None)), rise)
         cost = CostToGo(ground, np.array([[20.5, 12.5]]), 2.0)
-        assert (max(cost.values(5.5, 12.5, 90.0).values()) > -FAR) == passable, rise
+        assert (max(cost.values(5.5, 12.5, FEET, 90.0).values()) > -FAR) == passable, rise
 
 
 def test_following_the_values_arrives_in_the_promised_number_of_decisions() -> None:
@@ -76,10 +84,10 @@ def test_following_the_values_arrives_in_the_promised_number_of_decisions() -> N
         world.reset(seed=seed)
         ground = surface(world.blocks, np.ones((40, 40), np.bool_))
         cost = CostToGo(ground, np.array([world.target]), 3.0)
-        promised = 1 - max(cost.values(*world.at, world.yaw).values())
+        promised = 1 - max(cost.values(*world.at, GROUND, world.yaw).values())
         done = False
         while not done and world.iteration < 20:
-            values = cost.values(*world.at, world.yaw)
+            values = cost.values(*world.at, GROUND, world.yaw)
             done = world.step(max(values, key=values.__getitem__))[2]
         assert done, seed
         over.append(world.iteration - promised)
@@ -88,7 +96,7 @@ def test_following_the_values_arrives_in_the_promised_number_of_decisions() -> N
 
 def test_symmetric_targets_make_both_turns_equally_good() -> None:
     target = np.array([[20.5, 8.5]])
-    values = CostToGo(flat(41), target, 2.0).values(20.5, 30.5, 180.0)
+    values = CostToGo(flat(41), target, 2.0).values(20.5, 30.5, FEET, 180.0)
     assert values["turn left 90"] == pytest.approx(values["turn right 90"], abs=0.01)
     assert values["turn left 45"] == pytest.approx(values["turn right 45"], abs=0.01)
     assert max(values, key=values.__getitem__) == "turn around"
@@ -105,12 +113,14 @@ def test_the_surface_sees_ground_under_leaves_trunks_water_and_only_known_column
     known = np.ones((6, 6), np.bool_)
     known[0, 5] = False
     ground = surface(blocks, known)
-    assert (ground.level[1, 1], ground.kind[1, 1]) == (4, FREE)
-    assert ground.kind[2, 2] == SHUT
-    assert ground.kind[3, 3] == WET
-    assert ground.kind[4, 4] == SHUT
+    assert (ground.level[1, 1], ground.bottom[1, 1], ground.top[1, 1]) == (4, 8, 9)
+    assert ground.open[1, 1]
+    assert not ground.open[2, 2]
+    assert ground.level[3, 3] == 3
+    assert ground.deadly[4, 4]
     assert ground.level[5, 5] == 6
-    assert (ground.level[0, 5], ground.kind[0, 5]) == (UNKNOWN_LEVEL, FREE)
+    assert ground.level[0, 5] == UNKNOWN
+    assert ground.open[0, 5]
 
 
 def test_unknown_blocks_do_not_enter_a_plan() -> None:
@@ -120,8 +130,25 @@ def test_unknown_blocks_do_not_enter_a_plan() -> None:
     bare[:, :, GROUND:] = 0
     nothing = np.zeros((30, 30), np.bool_)
     a, b = surface(world.blocks, nothing), surface(bare, nothing)
-    assert (a.level == b.level).all()
-    assert (a.kind == b.kind).all()
+    for name in ("level", "bottom", "top", "deadly"):
+        assert (getattr(a, name) == getattr(b, name)).all()
+
+
+def test_no_plan_ends_on_a_tree_top_and_low_leaves_stop_a_rise() -> None:
+    """A tree beside a hill of 3 blocks: its top is level with the hill, and the ground lies 5 below."""
+    ground = flat(30)
+    raise_by(ground, (slice(0, 10), slice(None)), 5)
+    ground.bottom[10:20, :] = FEET + 3
+    ground.top[10:20, :] = FEET + 5
+    values = CostToGo(ground, np.array([[25.5, 15.5]]), 2.0).values(5.5, 15.5, FEET + 5, 90.0)
+    assert values["forward 8"] == -FAR
+    step = flat(30)
+    raise_by(step, (slice(12, None), slice(None)), 1)
+    free = CostToGo(step, np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, FEET, 90.0)
+    step.bottom[11, :], step.top[11, :] = FEET + 2, FEET + 4
+    under_leaves = CostToGo(step, np.array([[20.5, 15.5]]), 2.0).values(5.5, 15.5, FEET, 90.0)
+    assert max(free.values()) > -3
+    assert max(under_leaves.values()) == -FAR
 
 
 @pytest.mark.parametrize("wanted", [w for lists in LISTS.values() for w in lists], ids=str)
