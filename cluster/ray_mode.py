@@ -56,13 +56,6 @@ class RayMachinery:
     def rollouts(self, student: StudentConfig) -> RayRollouts:
         """A supervised pool of hosts with their teachers and policies."""
         config, cluster = self._config, self._config.cluster
-        absolute = replace(student, path=str(student.folder().resolve()))
-        parts = Parts(
-            world=partial(make_world, frame_size=config.frame_size),
-            teachers={"teacher": partial(make_teacher, config=config.teacher), "expert": make_expert},
-            student=partial(Student.load, absolute),
-            memory_notes=student.memory_notes,
-        )
         pool = PoolConfig(
             hosts=cluster.hosts,
             worlds_per_host=cluster.worlds_per_host,
@@ -74,7 +67,18 @@ class RayMachinery:
             gpus_policy=cluster.gpus_policy,
             call_s=cluster.call_deadline_s,
         )
-        return RayRollouts(parts, pool, config.seed)
+        return RayRollouts(self.parts(student), pool, config.seed)
+
+    def parts(self, student: StudentConfig) -> Parts:
+        """How each process of the pool makes what it holds."""
+        config = self._config
+        absolute = replace(student, path=str(student.folder().resolve()))
+        return Parts(
+            world=partial(make_world, frame_size=config.frame_size),
+            teachers={"teacher": partial(make_teacher, config=config.teacher), "expert": make_expert},
+            student=partial(Student.load, absolute),
+            memory_notes=student.memory_notes,
+        )
 
     def learning(
         self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path

@@ -7,6 +7,7 @@ what is there.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,18 @@ def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
 
     Raises ValueError for what the user can mend, RunFailed where a part kept failing or the disk is full.
     """
+    folder = train_phases(config, resume)
+    if config.evaluation.policies:
+        from cluster.evaluate import evaluate_run
+
+        evaluate_run(folder.path, [], False)
+    return folder
+
+
+def train_phases(
+    config: RunConfig, resume: Path | None, make: Callable[[RunConfig], Machinery] | None = None
+) -> RunFolder:
+    """The training part of `run_training`, on the machinery that `make` gives (None: the config's mode)."""
     _check(config)
     if resume is None:
         folder = RunFolder.create(Path(config.runs_dir), config.name)
@@ -42,22 +55,15 @@ def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
         metrics = MetricsLog(folder.metrics_file, folder.tensorboard)
         try:
             with Ledger.open(folder.ledger) as ledger:
-                machinery = make_machinery(config)
+                machinery = (make or make_machinery)(config)
                 try:
                     _run_phases(config, folder, plan, machinery, ledger, metrics, watch)
                 finally:
                     machinery.close()
         except (LedgerError, RolloutsFailed) as error:
-            raise RunFailed(
-                f"{error}; then go on with `train {folder.config_file} --resume {folder.path}`"
-            ) from error
+            raise RunFailed(f"{error}; then go on with `retort train --resume {folder.path}`") from error
         finally:
             metrics.close()
-        from cluster.evaluate import evaluate_run
-
-        if config.evaluation.policies:
-            watch.say("evaluating on held-out worlds")
-            evaluate_run(folder.path, [], False, watch.console)
     return folder
 
 
