@@ -74,7 +74,7 @@ class Remote:
         except GetTimeoutError as error:
             raise self._down(f"did not answer within {self.deadline_s:g} s") from error
         except RayActorError as error:
-            raise self._down(f"died: {first_line(error)}") from error
+            raise self._down(f"died: {told(error)}") from error
 
     def _down(self, reason: str) -> PartDown:
         return PartDown(self.part, self.number, self.incarnation, reason)
@@ -100,7 +100,7 @@ class RemoteDecider:
         self, prompts: Sequence[Prompt], temperature: float, seeds: Sequence[int], version: int = 0
     ) -> list[Decision]:
         """See `student.Student.decide`."""
-        call = self.remote.handle.decide.remote(
+        call = self.remote.handle.decide_with.remote(
             self.weights, list(prompts), temperature, list(seeds), version
         )
         decisions: list[Decision] = self.remote.get(call)
@@ -216,10 +216,10 @@ class Host:
         yield from self._rollout.play(specs, policy, labeler, settings)
 
 
-def first_line(error: BaseException) -> str:
-    """The first line that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+def told(error: BaseException) -> str:
+    """One line about an error of Ray's: for a process that could not start, what its start raised."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1] if "creation task" in lines[0] else lines[0]
 
 
 def kill_group(pid: int) -> None:

@@ -34,8 +34,8 @@ from actors.ray_parts import (
     RemoteLabeler,
     TeacherServer,
     Weights,
-    first_line,
     kill_group,
+    told,
 )
 from actors.supervise import Batch, DataBudget, InfraBudget, Supervisor
 from actors.types import EpisodeFailure, EpisodeOutcome, PlaySettings, Policy
@@ -252,11 +252,11 @@ class RayRollouts:
             else:
                 self._take(slot)
         except RayActorError as error:
-            self._host_down(slot, f"died: {first_line(error)}")
+            self._host_down(slot, f"died: {told(error)}")
         except RayTaskError as error:
             self._call_failed(slot, error)
         except RayError as error:
-            self._host_down(slot, f"was lost: {first_line(error)}")
+            self._host_down(slot, f"was lost: {told(error)}")
 
     def _take(self, slot: _Slot) -> None:
         """Take the next outcome off a host's stream, or its end."""
@@ -289,14 +289,14 @@ class RayRollouts:
 
     def _host_down(self, slot: _Slot, reason: str, culprit: EpisodeSpec | None = None) -> None:
         process = f" (process {slot.identity.pid})" if slot.identity else ""
-        told = f"host {slot.number}{process} {reason}"
-        log.warning("%s; it is ended with its process group, and a new one takes its place", told)
+        sentence = f"host {slot.number}{process} {reason}"
+        log.warning("%s; it is ended with its process group, and a new one takes its place", sentence)
         batch = slot.batch
         self._end_host(slot)
         if batch is None:
-            self._books.infra_failed(told)
+            self._books.infra_failed(sentence)
         else:
-            self._quarantine(batch.job, self._books.batch_died(batch, told, culprit))
+            self._quarantine(batch.job, self._books.batch_died(batch, sentence, culprit))
         delay_s = self._books.infra.delay_s(self._books.failures_in_a_row)
         slot.start_at_s = time.monotonic() + delay_s
 
@@ -315,9 +315,9 @@ class RayRollouts:
                 self._start_server(server)
                 self._books.infra_failed(str(cause))
         else:
-            told = f"host {slot.number}: {type(cause).__name__}: {cause}"
-            log.warning("%s", told)
-            self._books.infra_failed(told)
+            sentence = f"host {slot.number}: {type(cause).__name__}: {cause}"
+            log.warning("%s", sentence)
+            self._books.infra_failed(sentence)
 
     def _quarantine(self, job: _Job, failure: EpisodeFailure | None) -> None:
         if failure is not None:
@@ -355,7 +355,7 @@ class RayRollouts:
             ray.get(task.remote(identity.pid), timeout=SHORT_S)
         except RayError as error:
             # With the node gone, its processes are too.
-            log.warning("no process can be ended on node %s: %s", identity.node, first_line(error))
+            log.warning("no process can be ended on node %s: %s", identity.node, told(error))
 
     def _start_server(self, server: _Server) -> None:
         options = {"max_restarts": 0, "runtime_env": {"env_vars": ONE_THREAD}}

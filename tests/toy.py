@@ -11,15 +11,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from student.types import Decision, Prompt
 from teachers.types import Label
 from worlds.base import Score, View, World
 from worlds.types import EpisodeSpec, Goal, Mirror, Observation, Outcome, Status
+
+if TYPE_CHECKING:  # a host of worlds starts quicker without torch
+    from torch import Tensor
 
 LENGTH = 9
 ACTIONS = ("go left", "go right", "wait", "done")
@@ -120,6 +122,8 @@ class ToyStudent:
     when its image is black. The draw of entry i depends on seeds[i] alone."""
 
     def __init__(self, skill: float = 0.0) -> None:
+        import torch
+
         self._skill = torch.tensor([skill])
 
     def weights(self) -> dict[str, Tensor]:
@@ -151,6 +155,21 @@ class ToyStudent:
         order = np.argsort(-logprobs, kind="stable")
         alternatives = tuple((prompt.actions[i], float(logprobs[i])) for i in order)
         return Decision(note, prompt.actions[best], float(logprobs[best]), alternatives, 1.0, version)
+
+
+def make_world(suite: str, mischief: dict[int, str] | None = None, **how: float) -> ToyWorld:
+    """A maker that other processes can import."""
+    assert suite == SUITE
+    return ToyWorld(mischief, **how)  # type: ignore[arg-type]
+
+
+def make_teacher(suite: str) -> ToyTeacher:
+    assert suite == SUITE
+    return ToyTeacher()
+
+
+def broken_student() -> ToyStudent:
+    raise ValueError("student.path=nowhere is no checkpoint")
 
 
 def specs(count: int, first: int = 0) -> list[EpisodeSpec]:
