@@ -147,7 +147,7 @@ class Rollout:
         """Close the worlds."""
         for worlds in self._spare.values():
             for world in worlds:
-                world.close()  # type: ignore[no-untyped-call]
+                world.close()
         self._spare.clear()
 
     def _sit(self, spec: EpisodeSpec, attempt: int) -> _Seat:
@@ -176,7 +176,7 @@ class Rollout:
         """A sound world goes back on the shelf (its next reset begins anew); a broken one is closed."""
         if seat.broken:
             with suppress(Exception):
-                seat.world.close()  # type: ignore[no-untyped-call]
+                seat.world.close()
         else:
             self._spare.setdefault(seat.spec.suite, []).append(seat.world)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.ray_parts import Parts
+from actors.teacher import TeacherMaker
 from actors.types import PlaySettings
 from cluster.config import RunConfig, load_config
 from cluster.metrics import read_metrics
@@ -73,7 +74,10 @@ class SlowMachinery(RayMachinery):
     def parts(self, student: StudentConfig) -> Parts:
         """See `RayMachinery.parts`."""
         usual = super().parts(student)
-        slow = {**usual.teachers, "teacher": partial(make_slow_teacher, config=self._config.teacher)}
+        slow: dict[str, TeacherMaker] = {
+            **usual.teachers,
+            "teacher": partial(make_slow_teacher, config=self._config.teacher),
+        }
         return replace(usual, teachers=slow, teacher_threads=THREADS)
 
 

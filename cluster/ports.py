@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from actors.types import EpisodeOutcome, PlaySettings
 from learner.publish import WeightSnapshot
 from learner.replay import ReplaySource
+from student.config import StudentConfig
 from student.types import Sample
 from worlds.types import EpisodeSpec
 
@@ -56,7 +58,10 @@ class Rollouts(Protocol):
 class Learning(Protocol):
     """A learner that trains one version at a time; `learner.ray_train.RayLearner` is one."""
 
-    version: int
+    @property
+    def version(self) -> int:
+        """Versions trained so far in this phase."""
+        ...
 
     def start(self, fresh: Sequence[Sample], pool: ReplaySource, steps: int = 0, save: bool = True) -> None:
         """Begin a version."""
@@ -78,11 +83,13 @@ class Learning(Protocol):
 class Machinery(Protocol):
     """Makes both, in one process or on a cluster."""
 
-    def rollouts(self, student: Any) -> Rollouts:
-        """Players whose student is loaded by `student` (a `StudentConfig`)."""
+    def rollouts(self, student: StudentConfig) -> Rollouts:
+        """Players with this student."""
         ...
 
-    def learning(self, phase: str, student: Any, reference: Any, checkpoints: Any) -> Learning:
+    def learning(
+        self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path
+    ) -> Learning:
         """The learner of a phase ("reference", "distil"), restored from `checkpoints` if there is one."""
         ...
 

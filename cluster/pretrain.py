@@ -5,7 +5,7 @@ Invariant: the folder is written whole, by `learner.pretrain`, and the figures o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def run_pretrain(world: str, overrides: Sequence[str], out: Path | None) -> None
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def report(event: dict[str, Any]) -> None:
+        def report(event: Mapping[str, Any]) -> None:
             stage, done = event["stage"], float(event["done"])
             if stage not in tasks:
                 tasks[stage] = progress.add_task(stage, total=1.0, note="")

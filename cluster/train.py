@@ -71,7 +71,7 @@ def _check(config: RunConfig) -> None:
     """Say what is missing before anything is started or written."""
     config.student.folder()
     for suite in config.suites:
-        make_world(suite, config.frame_size).close()  # type: ignore[no-untyped-call]
+        make_world(suite, config.frame_size).close()
         make_teacher(suite, config.teacher)
 
 

@@ -188,6 +188,9 @@ class World(gymnasium.Env[dict[str, Any], str]):
         """The present frame, (H, W, 3) uint8."""
         return self.observe().frame
 
+    def close(self) -> None:
+        """Let go of what the world holds (typed: Gymnasium's own is not)."""
+
     def _as_dict(self) -> dict[str, Any]:
         seen = self.observe()
         text = f"{seen.goal.text} {seen.status.words}".strip()
