@@ -180,7 +180,7 @@ class World(gymnasium.Env[dict[str, Any], str]):
         )
 
     def overview(self) -> tuple[Frame, tuple[float, float]]:
-        """For reports alone: the world from above, (H, W, 3) uint8, and the own place in it, (x, y) in pixels.
+        """For reports: the world from above, (H, W, 3) uint8, and the own place in it, (x, y) in pixels.
         A world without a map shows its frame."""
         return self.observe().frame, (0.0, 0.0)
 
