@@ -21,6 +21,7 @@ from worlds.voxel.perception import Thing, block_mask, note_about, things_in_sig
 from worlds.voxel.render import Rendered, render
 from worlds.voxel.state import VoxelState
 from worlds.voxel.tasks.common import (
+    CALLS,
     GOAL_PICTURED,
     LANDMARKS,
     MOVES,
@@ -184,8 +185,10 @@ class VoxelGrounding:
             choice = shown if shown and rng.random() < 0.6 else pictures
             name, image = choice[rng.integers(len(choice))]
             asked.append(Question(GOAL_PICTURED, note_about(name, view.things), "pictured", image))
-        for name in dict.fromkeys(sound.name for sound in view.sounds):
-            asked.append(Question(goal_heard(name), note_about(name, view.things), "heard", sound=name))
+        for call in [sound.name for sound in view.sounds if sound.name in CALLS]:
+            asked.append(
+                Question(goal_heard(call), note_about(CALLS[call], view.things), "heard", sound=call)
+            )
         return asked
 
 
@@ -195,7 +198,9 @@ PILES = (
     ("coal_ore",),
     ("iron_ore",),
     ("iron_ore", "stone"),
-    *[("diamond_ore",)] * 4,
+    ("diamond_ore", "diamond_ore"),
+    ("diamond_ore", "diamond_ore"),
+    ("diamond_ore",),
 )
 """What is put on the ground besides what grows there, so that every resource is seen."""
 

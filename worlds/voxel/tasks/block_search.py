@@ -19,7 +19,8 @@ from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks.common import MOVES, open_world, put_body, scatter, world_config
 
 TARGET = "diamond_ore"
-ORES = {1: 3, 2: 5, 3: 8}
+PILES = {1: 2, 2: 3, 3: 5}
+"""How many piles of two ores, by difficulty."""
 MAX_ITERATIONS = {1: 30, 2: 60, 3: 100}
 TOOL = "iron_pickaxe"
 
@@ -63,7 +64,7 @@ def begin(episode: EpisodeSpec, frame_size: int) -> BlockSearch:
     rng = np.random.default_rng([episode.seed, 10, episode.difficulty])
     config = replace(world_config(rng, episode.difficulty), ores=False)
     ground, body = open_world(episode.seed, config, frame_size)
-    ground = scatter(ground, rng, [(TARGET,)] * ORES[episode.difficulty])
+    ground = scatter(ground, rng, [(TARGET, TARGET)] * PILES[episode.difficulty])
     ores = np.argwhere(body.blocks == BLOCK[TARGET])
     put_body(ground.state, ground.stands[rng.integers(len(ground.stands))], 45.0 * rng.integers(8))
     ground.state.item[0, 0, 0], ground.state.count[0, 0, 0] = ITEM[TOOL], 1

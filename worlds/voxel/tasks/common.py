@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from worlds.base import Score
 from worlds.types import Frame, Goal, Sound, Status
 from worlds.voxel import landmarks as sites
-from worlds.voxel.data import ANIMAL_KIND, BLOCK, ITEM_NAMES
+from worlds.voxel.data import ANIMAL_KIND, ANIMALS, BLOCK, ITEM_NAMES
 from worlds.voxel.perception import block_mask, things_in_sight
 from worlds.voxel.physics import EYE_HEIGHT
 from worlds.voxel.render import render
@@ -50,6 +50,8 @@ LANDMARKS = (
 """The kinds of landmark that goals by name and by picture are about."""
 RESOURCES = ("oak_log", "stone", "coal_ore", "iron_ore", "diamond_ore")
 """Blocks that the collecting tasks are about."""
+CALLS: dict[str, str] = {animal.sound: animal.name for animal in ANIMALS[1:]}
+"""Call -> animal."""
 GOAL_PICTURED = "find this"
 CLOSE_UP_PIXELS = 80
 """A goal picture of 64x64 shows its object with at least so many pixels."""
@@ -61,9 +63,9 @@ def goal_named(name: str) -> str:
     return f"find {name}"
 
 
-def goal_heard(name: str) -> str:
-    """The wording of a goal by sound."""
-    return f"find the {name} you hear"
+def goal_heard(call: str) -> str:
+    """The wording of a goal by sound; `call` is the sound's name, such as "moo"."""
+    return f"find the {call} you hear"
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def world_config(rng: np.random.Generator, difficulty: int) -> TerrainConfig:
         caves=False,
         lava=False,
         trees=(0.3, 0.7, 1.0)[difficulty - 1],
-        structures=() if difficulty == 1 else ("well", "house"),
+        structures=((), ("well",), ("well", "house"))[difficulty - 1],
         landmarks=tuple(str(name) for name in rng.permutation(LANDMARKS)[:kinds]),
         landmark_copies=copies,
         landmark_distance=(4.0, 1e9),

@@ -4,7 +4,7 @@ Invariant: the episode is won exactly when, at the end of a decision, the body s
 (horizontally) of an instance of the target. The actions are moves alone, so the way must be seen or heard.
 
 By name and by picture the target is a landmark; the picture shows another one of its kind, in another world,
-from a random side. By sound it is an animal, which wanders, and is audible within about 24 blocks.
+from a random side. By sound it is an animal, which wanders, and is audible within about 32 blocks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from worlds.base import Score
 from worlds.types import EpisodeSpec, Frame, Goal
-from worlds.voxel.data import ANIMAL_KIND
+from worlds.voxel.data import ANIMAL_KIND, ANIMALS
 from worlds.voxel.skills_body import Body
 from worlds.voxel.state import VoxelState
 from worlds.voxel.tasks.common import (
@@ -90,7 +90,8 @@ def begin(episode: EpisodeSpec, mode: str, frame_size: int) -> GoalSearch:
         case "goal_image":
             goal = Goal(GOAL_PICTURED, image=_picture(episode.seed, target, rng, frame_size))
         case "goal_sound":
-            goal = Goal(goal_heard(target), sound=target)
+            call = ANIMALS[ANIMAL_KIND[target]].sound
+            goal = Goal(goal_heard(call), sound=call)
         case _:
             goal = Goal(goal_named(target))
     return GoalSearch(body, ground, goal, target)

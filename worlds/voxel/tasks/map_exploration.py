@@ -18,8 +18,8 @@ from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks.common import MOVES, open_world, put_body, world_config
 
-ENOUGH = 0.9
-MAX_ITERATIONS = {1: 20, 2: 30, 3: 50}
+ENOUGH = 0.8
+MAX_ITERATIONS = {1: 20, 2: 40, 3: 60}
 _BEARINGS = ("ahead", "ahead right", "right", "behind right", "behind", "behind left", "left", "ahead left")
 
 
