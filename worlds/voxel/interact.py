@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from worlds.voxel.containers import container_at, empty_for_removal, open_container, store, take_all
@@ -159,7 +160,7 @@ def attack(s: Arrays, t: Tables, b: int, a: int) -> None:
         s.dig_cell[b, a, 0], s.dig_cell[b, a, 1], s.dig_cell[b, a, 2] = x, z, y
         s.dig_ticks[b, a] = 0.0
     block = int(s.blocks[b, x, z, y])
-    tool = int(s.item[b, a, s.selected[b, a]])
+    tool = int(s.item[b, a, np.int64(s.selected[b, a])])
     eye_y = s.position[b, a, 1] + EYE_HEIGHT
     wet = liquid_at(s.blocks, t.liquid, b, s.position[b, a, 0], eye_y, s.position[b, a, 2]) > 0
     s.dig_ticks[b, a] += dig_progress(t, block, tool, not s.on_ground[b, a], wet)
@@ -177,7 +178,7 @@ def break_block(s: Arrays, t: Tables, b: int, a: int, x: int, z: int, y: int) ->
         c = container_at(s, b, x, z, y)
         if c >= 0 and not empty_for_removal(s, t, b, a, c):
             return False
-    tool = int(s.item[b, a, s.selected[b, a]])
+    tool = int(s.item[b, a, np.int64(s.selected[b, a])])
     s.blocks[b, x, z, y] = 0
     if t.drop_item[block] > 0 and can_harvest(t, block, tool):
         add_item(s, t, b, a, t.drop_item[block], t.drop_count[block], 0)
@@ -195,7 +196,7 @@ def _hit(s: Arrays, t: Tables, b: int, a: int, animal: int) -> None:
     if s.dig_ticks[b, a] < 1.0 - 1e-9:
         return
     s.dig_ticks[b, a] = 0.0
-    s.animal_health[b, animal] -= t.item_damage[s.item[b, a, s.selected[b, a]]]
+    s.animal_health[b, animal] -= t.item_damage[s.item[b, a, np.int64(s.selected[b, a])]]
     s.food[b, a] = max(0.0, s.food[b, a] - 0.1 / 4.0)
     wear(s, t, b, a, 1)
     if s.animal_health[b, animal] <= 0.0:
@@ -277,7 +278,7 @@ def put_block(s: Arrays, t: Tables, b: int, x: int, z: int, y: int, block: int) 
 def use(s: Arrays, t: Tables, b: int, a: int, sneaking: bool) -> bool:
     """The use key: empty the chest (or fetch a furnace's output) in sight, else use what is in hand:
     eat, fill or empty a bucket, place a block. Returns whether anything was done."""
-    slot = int(s.selected[b, a])
+    slot = np.int64(s.selected[b, a])
     held = int(s.item[b, a, slot])
     distance, x, z, y, px, pz, py = target_block(s, t, b, a, held == t.special[BUCKET])
     if distance >= 0 and not sneaking:

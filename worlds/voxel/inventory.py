@@ -82,7 +82,7 @@ def remove_item(s: Arrays, b: int, a: int, removed: int, number: int) -> int:
 @njit(cache=True, nogil=True)
 def wear(s: Arrays, t: Tables, b: int, a: int, uses: int) -> None:
     """Wear the tool in hand down; at zero it breaks and is gone."""
-    slot = int(s.selected[b, a])
+    slot = np.int64(s.selected[b, a])
     if t.durability[s.item[b, a, slot]] > 0:
         s.durability[b, a, slot] -= uses
         if s.durability[b, a, slot] <= 0:
@@ -106,6 +106,6 @@ def equip(s: Arrays, t: Tables, b: int, a: int, slot: int) -> None:
     elif slot < 9:
         s.selected[b, a] = slot
     else:
-        hand = int(s.selected[b, a])
+        hand = np.int64(s.selected[b, a])
         for array in (s.item, s.count, s.durability):
             array[b, a, slot], array[b, a, hand] = array[b, a, hand], array[b, a, slot]

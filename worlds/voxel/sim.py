@@ -41,37 +41,34 @@ NOOP, USE, DROP, ATTACK, CRAFT, EQUIP, PLACE, DESTROY = range(8)
 
 
 @njit(cache=True, nogil=True)
-def _hand(s: Arrays, t: Tables, b: int, a: int, what: int, argument: int, slot: int, sneaking: bool) -> None:
-    if what != ATTACK and (s.dig_cell[b, a, 0] >= 0 or s.dig_cell[b, a, 2] >= 0):
-        stop_digging(s, b, a)
-    if what == ATTACK:
-        attack(s, t, b, a)
-    elif what == USE:
-        use(s, t, b, a, sneaking)
-    elif what == CRAFT:
-        craft(s, t, b, a, argument)
-    elif what == EQUIP:
-        equip(s, t, b, a, slot)
-    elif what == PLACE:
-        place(s, t, b, a, slot, sneaking)
-    elif what == DROP:
-        hand = int(s.selected[b, a])
-        if s.item[b, a, hand] != 0:
-            take_from_slot(s, b, a, hand, 1)
-    elif what == DESTROY:
-        take_from_slot(s, b, a, slot, int(s.count[b, a, slot]))
-
-
-@njit(cache=True, nogil=True)
 def _tick_body(s: Arrays, t: Tables, b: int, a: int, action: NDArray[np.int64]) -> None:
+    """Turn, then use the hand, then move, then live: the order of Minecraft's client."""
     if s.health[b, a] <= 0.0:
         return
     right, down = (action[4] - NO_TURN) * TURN_STEP_DEG, (action[3] - NO_TURN) * TURN_STEP_DEG
     if right != 0.0 or down != 0.0:
         turn_body(s.yaw_deg, s.pitch_deg, b, a, right, down)
-    mode = action[2]
-    if action[5] != NOOP or s.dig_cell[b, a, 2] >= 0:
-        _hand(s, t, b, a, action[5], action[6], action[7], mode == SNEAKING)
+
+    mode, what, slot = action[2], action[5], action[7]
+    sneaking = mode == SNEAKING
+    hand = np.int64(s.selected[b, a])
+    if what == ATTACK:
+        attack(s, t, b, a)
+    elif s.dig_cell[b, a, 2] >= 0:
+        stop_digging(s, b, a)
+    if what == USE:
+        use(s, t, b, a, sneaking)
+    elif what == CRAFT:
+        craft(s, t, b, a, action[6])
+    elif what == EQUIP:
+        equip(s, t, b, a, slot)
+    elif what == PLACE:
+        place(s, t, b, a, slot, sneaking)
+    elif what == DROP and s.item[b, a, hand] != 0:
+        take_from_slot(s, b, a, hand, np.int64(1))
+    elif what == DESTROY:
+        take_from_slot(s, b, a, slot, np.int64(s.count[b, a, slot]))
+
     forward = 1 if action[0] == 1 else (-1 if action[0] == 2 else 0)
     strafe = 1 if action[1] == 2 else (-1 if action[1] == 1 else 0)
     x, z = s.position[b, a, 0], s.position[b, a, 2]
@@ -96,20 +93,16 @@ def _tick_body(s: Arrays, t: Tables, b: int, a: int, action: NDArray[np.int64]) 
 
 
 @njit(cache=True, nogil=True)
-def tick_world(s: Arrays, t: Tables, b: int, actions: NDArray[np.int64]) -> None:
-    """One tick of world `b`; `actions` is (A, 8) int64, within `ACTION_SIZES`."""
-    for a in range(actions.shape[0]):
-        _tick_body(s, t, b, a, actions[a])
-    tick_animals(s, t, b)
-    tick_furnaces(s, t, b)
-    s.tick[b] += 1
-
-
-@njit(cache=True, nogil=True)
-def tick_batch(s: Arrays, t: Tables, actions: NDArray[np.int64]) -> None:
-    """One tick of every world; `actions` is (B, A, 8) int64, within `ACTION_SIZES`."""
-    for b in range(actions.shape[0]):
-        tick_world(s, t, b, actions[b])
+def tick_worlds(s: Arrays, t: Tables, first: int, actions: NDArray[np.int64]) -> None:
+    """One tick of the worlds from `first` on, as many as `actions` (n, A, 8) int64 has; the actions
+    must be within `ACTION_SIZES`."""
+    for i in range(actions.shape[0]):
+        b = first + i
+        for a in range(actions.shape[1]):
+            _tick_body(s, t, b, a, actions[i, a])
+        tick_animals(s, t, b)
+        tick_furnaces(s, t, b)
+        s.tick[b] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -178,11 +171,11 @@ class VoxelSim:
             raise ValueError(f"actions have shape {actions.shape}; this simulator takes {expected}")
         if not within_sizes(actions):
             raise ValueError(f"an action component is outside 0..n-1 of {ACTION_SIZES}")
-        tick_batch(self.arrays, TABLES, actions)
+        tick_worlds(self.arrays, TABLES, 0, actions)
 
     def tick_one(self, b: int, actions: NDArray[np.int64]) -> None:
         """Advance world `b` alone; `actions` is (A, 8) int64 and is not checked."""
-        tick_world(self.arrays, TABLES, b, actions)
+        tick_worlds(self.arrays, TABLES, b, actions[None])
 
     def look(self, b: int, a: int, yaw_deg: float, pitch_deg: float) -> None:
         """Aim exactly (a mouse is not bound to the action's steps of 15 degrees)."""

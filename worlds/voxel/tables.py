@@ -7,6 +7,9 @@ numba structrefs, that is pointers: as named tuples of 57 arrays they made compi
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 from numba import njit, types
 from numba.experimental import structref
@@ -109,8 +112,19 @@ class Arrays(structref.StructRefProxy):
     smelt_ticks: NDArray[np.int32]
 
 
+def _kernel_digest() -> str:
+    """A digest of the sources of all kernels. As a field of `Arrays` it is part of every kernel's
+    signature: numba's cache watches only a kernel's own file, and would go on calling what the other
+    files held when it was compiled."""
+    names = "animals containers crafting data interact inventory observe physics rng sim tables vitals"
+    folder = Path(__file__).parent
+    return hashlib.sha256(
+        b"".join((folder / f"{name}.py").read_bytes() for name in names.split())
+    ).hexdigest()
+
+
 structref.define_proxy(Tables, _TablesType, list(Tables.__annotations__))
-structref.define_proxy(Arrays, _ArraysType, list(Arrays.__annotations__))
+structref.define_proxy(Arrays, _ArraysType, [*Arrays.__annotations__, f"kernels_{_kernel_digest()}"])
 
 
 # The proxies' own constructors are compiled anew in every process; these are cached.
@@ -121,7 +135,7 @@ def _bind_tables(*arrays: NDArray[np.generic]) -> Tables:
 
 @njit(cache=True)
 def _bind_arrays(*arrays: NDArray[np.generic]) -> Arrays:
-    return Arrays(*arrays)
+    return Arrays(*arrays, 0)
 
 
 def arrays_of(state: VoxelState) -> Arrays:
