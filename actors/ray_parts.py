@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numba.core.event
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
@@ -172,21 +173,32 @@ class TeacherServer:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Where a host lives."""
+class Pulse:
+    """Where a host lives and what it is doing: the stage, for how many seconds, on which episode, and its
+    totals so far. While code is being compiled the stage is "start"."""
 
     pid: int
     node: str
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """What a host is doing: the stage, for how many seconds, on which episode, and its totals so far."""
-
     stage: str
     for_s: float
     spec: EpisodeSpec | None
     seconds: Mapping[str, float]
+
+
+class Compiling(numba.core.event.Listener):
+    """Knows whether code is being compiled: a world that waits for its compiler does not hang."""
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.depth = 0
+        self._rollout = rollout
+
+    def on_start(self, event: object) -> None:
+        self.depth += 1
+
+    def on_end(self, event: object) -> None:
+        self.depth -= 1
+        now = self._rollout.progress
+        self._rollout.enter(now.stage, now.spec)  # what comes after has its whole time
 
 
 class Host:
@@ -196,18 +208,17 @@ class Host:
         if os.getpgrp() != os.getpid():
             os.setpgid(0, 0)
         self._rollout = Rollout(parts.world, width, run_seed, parts.memory_notes, attempts=1)
-
-    @ray.method(concurrency_group="watch")
-    def identity(self) -> Identity:
-        """Answers once the process is up."""
-        return Identity(os.getpid(), ray.get_runtime_context().get_node_id())
+        self._compiling = Compiling(self._rollout)
+        numba.core.event.register("numba:compile", self._compiling)
 
     @ray.method(concurrency_group="watch")
     def pulse(self) -> Pulse:
-        """What it is doing now."""
+        """What it is doing now; the first answer says that the process is up."""
         now: Progress = self._rollout.progress
         for_s = time.monotonic() - now.since_s if now.since_s else 0.0
-        return Pulse(now.stage, for_s, now.spec, dict(now.seconds))
+        stage = "start" if self._compiling.depth else now.stage
+        node = ray.get_runtime_context().get_node_id()
+        return Pulse(os.getpid(), node, stage, for_s, now.spec, dict(now.seconds))
 
     def play(
         self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings

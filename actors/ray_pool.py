@@ -12,8 +12,8 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import ray
@@ -24,7 +24,6 @@ from actors.policies import LabelPolicy, StudentPolicy
 from actors.policy import Snapshot
 from actors.ray_parts import (
     Host,
-    Identity,
     PartDown,
     Parts,
     PolicyProcess,
@@ -113,19 +112,17 @@ class _Server:
 
 @dataclass
 class _Slot:
-    """The place of a host; `handle` is None while it waits to be started (again) at `start_at_s`."""
+    """The place of a host; `handle` is None while it waits to be started (again) at `start_at_s`, `pulse`
+    until it is up; `beat` is the call for the next pulse."""
 
     number: int
     handle: Any = None
     start_at_s: float = 0.0
-    born_s: float = 0.0
-    up: Any = None
-    identity: Identity | None = None
-    batch: Batch[_Job] | None = None
-    stream: Any = None
+    pulse: Pulse | None = None
     beat: Any = None
     beat_at_s: float = 0.0
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    batch: Batch[_Job] | None = None
+    stream: Any = None
 
 
 class RayRollouts:
@@ -177,13 +174,12 @@ class RayRollouts:
         """Seconds spent in "simulator", "policy" and "teacher" so far, over all hosts."""
         total = dict(self._spent)
         for slot in self._slots:
-            for stage, value in slot.seconds.items():
-                total[stage] = total.get(stage, 0.0) + value
+            _add(total, slot.pulse)
         return total
 
     def processes(self) -> dict[int, int]:
         """Process ids of the hosts that are up, by number."""
-        return {slot.number: slot.identity.pid for slot in self._slots if slot.identity is not None}
+        return {slot.number: slot.pulse.pid for slot in self._slots if slot.pulse is not None}
 
     def close(self) -> None:
         """End all processes, with the worlds' children."""
@@ -201,16 +197,14 @@ class RayRollouts:
     def _tick(self, wait_s: float) -> None:
         for slot in self._slots:
             self._drive(slot)
-        watched = [
-            ref for slot in self._slots for ref in (slot.up, slot.stream, slot.beat) if ref is not None
-        ]
+        watched = [ref for slot in self._slots for ref in (slot.stream, slot.beat) if ref is not None]
         if not watched:
             time.sleep(min(wait_s, 0.05))
             return
         ray.wait(watched, num_returns=1, timeout=wait_s)
         ready, _ = ray.wait(watched, num_returns=len(watched), timeout=0)
         for slot in self._slots:
-            for kind, ref in (("up", slot.up), ("stream", slot.stream), ("beat", slot.beat)):
+            for kind, ref in (("stream", slot.stream), ("beat", slot.beat)):
                 # An earlier event of this round may have ended the host.
                 if ref is not None and getattr(slot, kind) is ref and any(ref is other for other in ready):
                     self._hear(slot, kind)
@@ -222,16 +216,13 @@ class RayRollouts:
             if now >= slot.start_at_s and self._books.owed:
                 self._start_host(slot)
             return
-        if slot.identity is None:
-            if now - slot.born_s > self._config.start_s:
-                self._host_down(slot, f"did not start within {self._config.start_s:g} s")
-            return
-        if slot.beat is not None and now - slot.beat_at_s > self._config.silent_s:
-            self._host_down(slot, f"did not answer for {self._config.silent_s:g} s")
+        limit_s = self._config.start_s if slot.pulse is None else self._config.silent_s
+        if slot.beat is not None and now - slot.beat_at_s > limit_s:
+            self._host_down(slot, f"did not answer for {limit_s:g} s")
             return
         if slot.beat is None and now - slot.beat_at_s > PULSE_S:
             slot.beat, slot.beat_at_s = slot.handle.pulse.remote(), now
-        if slot.batch is None and self._books.ready:
+        if slot.pulse is not None and slot.batch is None and self._books.ready:
             limit = 2 * self._config.worlds_per_host
             slot.batch = self._books.next_batch(limit, self._config.hosts)
             assert slot.batch is not None
@@ -244,11 +235,9 @@ class RayRollouts:
 
     def _hear(self, slot: _Slot, kind: str) -> None:
         try:
-            if kind == "up":
-                slot.identity, slot.up = ray.get(slot.up, timeout=SHORT_S), None
-            elif kind == "beat":
-                pulse, slot.beat = ray.get(slot.beat, timeout=SHORT_S), None
-                self._judge(slot, pulse)
+            if kind == "beat":
+                slot.pulse, slot.beat = ray.get(slot.beat, timeout=SHORT_S), None
+                self._judge(slot, slot.pulse)
             else:
                 self._take(slot)
         except RayActorError as error:
@@ -277,7 +266,6 @@ class RayRollouts:
             self._done.append((job.chunk, outcome))
 
     def _judge(self, slot: _Slot, pulse: Pulse) -> None:
-        slot.seconds = pulse.seconds
         limit_s = {"start": self._config.start_s, "simulator": self._config.step_s}.get(pulse.stage)
         if limit_s is not None and pulse.for_s > limit_s:
             reason = (
@@ -288,7 +276,7 @@ class RayRollouts:
     # -- what goes wrong ----------------------------------------------------------------------
 
     def _host_down(self, slot: _Slot, reason: str, culprit: EpisodeSpec | None = None) -> None:
-        process = f" (process {slot.identity.pid})" if slot.identity else ""
+        process = f" (process {slot.pulse.pid})" if slot.pulse else ""
         sentence = f"host {slot.number}{process} {reason}"
         log.warning("%s; it is ended with its process group, and a new one takes its place", sentence)
         batch = slot.batch
@@ -331,31 +319,28 @@ class RayRollouts:
         slot.handle = make.options(
             num_cpus=self._config.cpus_host, max_restarts=0, runtime_env={"env_vars": ONE_THREAD}
         ).remote(self._parts, self._config.worlds_per_host, self._run_seed)
-        slot.born_s = slot.beat_at_s = time.monotonic()
-        slot.up = slot.handle.identity.remote()
+        slot.beat, slot.beat_at_s = slot.handle.pulse.remote(), time.monotonic()
 
     def _end_host(self, slot: _Slot) -> None:
-        for stage, value in slot.seconds.items():
-            self._spent[stage] = self._spent.get(stage, 0.0) + value
-        if slot.identity is not None:
-            self._kill_group(slot.identity)
+        _add(self._spent, slot.pulse)
+        if slot.pulse is not None:
+            self._kill_group(slot.pulse)
         if slot.handle is not None:
             ray.kill(slot.handle)
-        slot.handle = slot.up = slot.identity = slot.batch = slot.stream = slot.beat = None
-        slot.seconds = {}
+        slot.handle = slot.pulse = slot.beat = slot.batch = slot.stream = None
 
     @staticmethod
-    def _kill_group(identity: Identity) -> None:
-        if identity.node == ray.get_runtime_context().get_node_id():
-            kill_group(identity.pid)
+    def _kill_group(host: Pulse) -> None:
+        if host.node == ray.get_runtime_context().get_node_id():
+            kill_group(host.pid)
             return
-        there = NodeAffinitySchedulingStrategy(identity.node, soft=False)
+        there = NodeAffinitySchedulingStrategy(host.node, soft=False)
         task = ray.remote(num_cpus=0, max_retries=0)(kill_group).options(scheduling_strategy=there)
         try:
-            ray.get(task.remote(identity.pid), timeout=SHORT_S)
+            ray.get(task.remote(host.pid), timeout=SHORT_S)
         except RayError as error:
             # With the node gone, its processes are too.
-            log.warning("no process can be ended on node %s: %s", identity.node, told(error))
+            log.warning("no process can be ended on node %s: %s", host.node, told(error))
 
     def _start_server(self, server: _Server) -> None:
         options = {"max_restarts": 0, "runtime_env": {"env_vars": ONE_THREAD}}
@@ -381,3 +366,9 @@ class RayRollouts:
             decider = RemoteDecider(self._remote(self._policies, slot), job.weights)
             return StudentPolicy(decider, job.settings.version)
         return LabelPolicy(self._labeler(slot, job.reached_by))
+
+
+def _add(total: dict[str, float], pulse: Pulse | None) -> None:
+    """Add a host's seconds by stage to `total`."""
+    for stage, value in pulse.seconds.items() if pulse else ():
+        total[stage] = total.get(stage, 0.0) + value

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
+import toy
+from numba.core.event import Listener, install_listener
 from toy import ToyStudent, ToyTeacher, ToyWorld, specs
 
 from actors.codec import decode, encode, order_of
 from actors.policies import BlankPolicy, LabelPolicy, RandomPolicy, StudentPolicy
+from actors.ray_parts import Compiling
 from actors.rollout import Rollout
 from actors.teacher import TeacherReplica
 from actors.types import EpisodeFailure, EpisodeResult, PlaySettings, State
@@ -210,3 +214,22 @@ def test_the_player_says_what_it_does() -> None:
     rollout.collect(specs(6), RandomPolicy(), None, PlaySettings())
     assert rollout.progress.stage == "idle"
     assert rollout.progress.seconds["simulator"] > rollout.progress.seconds["policy"] > 0
+
+
+def test_a_world_that_waits_for_its_compiler_is_seen_to_and_gets_its_time_back() -> None:
+    rollout = Rollout(toy.make_world, 1, 0)
+    rollout.enter("simulator", specs(1)[0])
+    began, compiling, depths = rollout.progress.since_s, Compiling(rollout), []
+
+    class Witness(Listener):
+        def on_start(self, event: object) -> None:
+            depths.append(compiling.depth)
+
+        on_end = on_start
+
+    with install_listener("numba:compile", compiling), install_listener("numba:compile", Witness()):
+        numba.njit(lambda x: x + 1)(1)
+    assert depths[0] == 1
+    assert compiling.depth == 0
+    assert rollout.progress.since_s > began
+    assert (rollout.progress.stage, rollout.progress.spec) == ("simulator", specs(1)[0])
