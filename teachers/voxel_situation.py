@@ -192,15 +192,15 @@ class VoxelSituation:
 
     def choose(self, values: Mapping[str, float], toward: tuple[float, float]) -> Choice:
         """The best of `values`; among the equally good ones the plainest: face the point `toward` (x, z)
-        first, then take the longest walk. A student can tell that from the frame."""
+        first, then walk as far as it is away. A student can tell that from the frame."""
         legal = {a: v for a, v in values.items() if a in self.observation.actions}
         best = max(legal.values())
         good = [a for a in legal if legal[a] >= best - self.config.tie_decisions]
-        bearing = self.bearing_to(*toward)
+        bearing, away = self.bearing_to(*toward), self.distance_to(*toward)
 
         def plainness(action: str) -> tuple[float, float]:
             off = abs(turned(45.0 * TURNS.get(action, 0), bearing))
-            return (round(max(off, FACING_DEG), 6), -WALKS.get(action, 0))
+            return (round(max(off, FACING_DEG), 6), abs(away - WALKS.get(action, 0)))
 
         return Choice(min(good, key=plainness), tuple(sorted(good)), legal)
 

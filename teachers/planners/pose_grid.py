@@ -35,6 +35,7 @@ WALKS: Mapping[str, int] = {"forward 2": 2, "forward 4": 4, "forward 8": 8}
 MAX_DROP = 3
 HALF_WIDTH = 0.3
 STEP = 0.5
+"""Blocks between two checks of a walk."""
 DETOURS = 2
 LOOK_AHEAD = 0.8
 """Blocks ahead at which a walker stops before an edge."""
@@ -47,6 +48,10 @@ FAR = 60
 
 _TURN_CODES = np.array(list(TURNS.values()), np.int64)
 _WALK_CODES = np.array(list(WALKS.values()), np.int64)
+_STRIDES = np.array([(n, math.floor(0.5 + n * math.sqrt(0.5))) for n in WALKS.values()], np.int64)
+"""Columns passed by each walk from a cell's centre, straight and diagonal."""
+_DX = np.array([0, 1, 1, 1, 0, -1, -1, -1])
+_DZ = np.array([-1, -1, 0, 1, 1, 1, 0, -1])
 _TURNS_BETWEEN = (0, 1, 1, 2, 1, 2, 1, 1)
 """Turn skills needed for a turn of so many eighths."""
 
@@ -55,30 +60,33 @@ _TURNS_BETWEEN = (0, 1, 1, 2, 1, 2, 1, 1)
 def _stand(x, z, feet, level, bottom, top, deadly):  # type: ignore[no-untyped-def]
     """The height at which a body coming from height `feet` stands at (x, z), -1 unknown, -2 cannot."""
     height = -1
-    for corner in range(4):
-        cx = math.floor(x + (HALF_WIDTH if corner % 2 else -HALF_WIDTH))
-        cz = math.floor(z + (HALF_WIDTH if corner // 2 else -HALF_WIDTH))
-        if cx < 0 or cz < 0 or cx >= level.shape[0] or cz >= level.shape[1] or deadly[cx, cz]:
-            return -2
-        if level[cx, cz] < 0:
-            continue
-        if feet >= 0 and top[cx, cz] <= feet + 1:
-            height = max(height, top[cx, cz])
-        elif bottom[cx, cz] < max(level[cx, cz], feet) + 2 or (feet >= 0 and level[cx, cz] > feet + 1):
-            return -2
-        else:
-            height = max(height, level[cx, cz])
+    x0, x1 = math.floor(x - HALF_WIDTH), math.floor(x + HALF_WIDTH)
+    z0, z1 = math.floor(z - HALF_WIDTH), math.floor(z + HALF_WIDTH)
+    if x0 < 0 or z0 < 0 or x1 >= level.shape[0] or z1 >= level.shape[1]:
+        return -2
+    for cx in range(x0, x1 + 1):
+        for cz in range(z0, z1 + 1):
+            ground, roof = level[cx, cz], top[cx, cz]
+            if ground < 0:
+                continue
+            if deadly[cx, cz]:
+                return -2
+            if feet >= 0 and roof <= feet + 1:
+                height = max(height, roof)
+            elif bottom[cx, cz] < max(ground, feet) + 2 or (feet >= 0 and ground > feet + 1):
+                return -2
+            else:
+                height = max(height, ground)
     return height
 
 
 @njit(cache=True)
-def _headroom(x, z, feet, level, bottom):  # type: ignore[no-untyped-def]
-    """Whether a body at (x, z) has room to rise by one block."""
-    for corner in range(4):
-        cx = math.floor(x + (HALF_WIDTH if corner % 2 else -HALF_WIDTH))
-        cz = math.floor(z + (HALF_WIDTH if corner // 2 else -HALF_WIDTH))
-        if 0 <= cx < level.shape[0] and 0 <= cz < level.shape[1] and feet < bottom[cx, cz] < feet + 3:
-            return False
+def _headroom(x, z, feet, bottom):  # type: ignore[no-untyped-def]
+    """Whether a body at (x, z), inside the grid, has room to rise by one block."""
+    for cx in range(math.floor(x - HALF_WIDTH), math.floor(x + HALF_WIDTH) + 1):
+        for cz in range(math.floor(z - HALF_WIDTH), math.floor(z + HALF_WIDTH) + 1):
+            if feet < bottom[cx, cz] < feet + 3:
+                return False
     return True
 
 
@@ -103,7 +111,7 @@ def _walk(x, z, feet, heading, level, bottom, top, deadly, blocks, out):  # type
                 break
             nx, nz = x + dx * STEP, z + dz * STEP
             height = _stand(nx, nz, feet, level, bottom, top, deadly)
-            if height == -2 or (height > feet >= 0 and not _headroom(x, z, feet, level, bottom)):
+            if height == -2 or (height > feet >= 0 and not _headroom(x, z, feet, bottom)):
                 stopped = True
                 if detours == DETOURS:
                     break
@@ -114,7 +122,7 @@ def _walk(x, z, feet, heading, level, bottom, top, deadly, blocks, out):  # type
                     if (
                         not _edge(sx, sz, feet, level, top)
                         and height != -2
-                        and (height <= feet or _headroom(x, z, feet, level, bottom))
+                        and (height <= feet or _headroom(x, z, feet, bottom))
                         and _stand(sx + dx * 0.7, sz + dz * 0.7, feet, level, bottom, top, deadly) != -2
                     ):
                         x, z, stopped = sx, sz, False
@@ -127,23 +135,64 @@ def _walk(x, z, feet, heading, level, bottom, top, deadly, blocks, out):  # type
 
 
 @njit(cache=True)
-def _transitions(level, bottom, top, deadly, blocks):  # type: ignore[no-untyped-def]
-    """int32 (X * Z * 8, len(blocks)): the pose after each walk from the ground at each cell's centre."""
+def _passes(x, z, tx, tz, level, bottom, top, deadly):  # type: ignore[no-untyped-def]
+    """Whether a body steps from the ground of column (x, z) to that of its neighbour (tx, tz)."""
+    if tx < 0 or tz < 0 or tx >= level.shape[0] or tz >= level.shape[1] or deadly[tx, tz]:
+        return False
+    feet, ground = level[x, z], level[tx, tz]
+    if ground < 0:
+        return True
+    if bottom[tx, tz] < max(ground, feet) + 2:
+        return False
+    if feet < 0:
+        return True
+    if ground > feet and bottom[x, z] < feet + 3:
+        return False
+    return feet - MAX_DROP <= ground <= feet + 1 and (top[tx, tz] == ground or top[tx, tz] > feet + 1)
+
+
+@njit(cache=True)
+def _steps(level, bottom, top, deadly):  # type: ignore[no-untyped-def]
+    """bool (X, Z, 8): whether one step leads from a column's ground to its neighbour's; a diagonal one needs
+    both columns beside it."""
     size_x, size_z = level.shape
-    after = np.empty((size_x * size_z * 8, len(blocks)), np.int32)
-    out = np.empty((len(blocks), 3))
+    steps = np.zeros((size_x, size_z, 8), np.bool_)
     for x in range(size_x):
         for z in range(size_z):
-            room = bottom[x, z] - level[x, z] >= 2 and not deadly[x, z]
+            for k in range(0, 8, 2):
+                dx, dz = _DX[k], _DZ[k]
+                steps[x, z, k] = _passes(x, z, x + dx, z + dz, level, bottom, top, deadly)
+            for k in range(1, 8, 2):
+                if steps[x, z, k - 1] and steps[x, z, (k + 1) % 8]:
+                    steps[x, z, k] = _passes(x, z, x + _DX[k], z + _DZ[k], level, bottom, top, deadly)
+    return steps
+
+
+@njit(cache=True)
+def _transitions(level, bottom, top, deadly, strides):  # type: ignore[no-untyped-def]
+    """int32 (X * Z * 8, walks): the pose after each walk; strides (walks, 2) are its steps, straight and
+    diagonal. A shut step is passed over a column aside (the next heading but one), as `_walk` does."""
+    size_x, size_z = level.shape
+    steps = _steps(level, bottom, top, deadly)
+    after = np.empty((size_x * size_z * 8, len(strides)), np.int32)
+    for x in range(size_x):
+        for z in range(size_z):
             for k in range(8):
-                pose = (x * size_z + z) * 8 + k
-                if room:
-                    _walk(x + 0.5, z + 0.5, level[x, z], k, level, bottom, top, deadly, blocks, out)
-                for i in range(len(blocks)):
-                    after[pose, i] = pose
-                    cx, cz = int(out[i, 0]), int(out[i, 1])
-                    if room and (top[cx, cz] == level[cx, cz] or out[i, 2] < top[cx, cz]):
-                        after[pose, i] = (cx * size_z + cz) * 8 + k
+                cx, cz, gone, detours, stopped = x, z, 0, 0, False
+                for i in range(len(strides)):
+                    while not stopped and gone < strides[i, k % 2]:
+                        if steps[cx, cz, k]:
+                            cx, cz, gone = cx + _DX[k], cz + _DZ[k], gone + 1
+                            continue
+                        stopped = True
+                        if detours == DETOURS:
+                            break
+                        detours += 1
+                        for side in ((k + 2) % 8, (k + 6) % 8):
+                            if steps[cx, cz, side] and steps[cx + _DX[side], cz + _DZ[side], k]:
+                                cx, cz, stopped = cx + _DX[side], cz + _DZ[side], False
+                                break
+                    after[(x * size_z + z) * 8 + k, i] = (cx * size_z + cz) * 8 + k
     return after
 
 
@@ -241,7 +290,7 @@ def _moves(content: Content) -> NDArray[np.int32]:
     shape, level, bottom, top, deadly = content
     levels = [np.frombuffer(part, np.int16).reshape(shape) for part in (level, bottom, top)]
     hurts = np.frombuffer(deadly, np.bool_).reshape(shape)
-    after: NDArray[np.int32] = _transitions(*levels, hurts, _WALK_CODES)
+    after: NDArray[np.int32] = _transitions(*levels, hurts, _STRIDES)
     return after
 
 
