@@ -53,13 +53,6 @@ def is_furnace(s: Arrays, t: Tables, b: int, c: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def quantity(s: Arrays, t: Tables, b: int, c: int, slot: int) -> int:
-    """How many items lie in a container slot."""
-    tool = t.durability[s.container_item[b, c, slot]] > 0
-    return 1 if tool else int(s.container_count[b, c, slot])
-
-
-@njit(cache=True, nogil=True)
 def take(s: Arrays, t: Tables, b: int, a: int, c: int, slot: int, number: int) -> int:
     """Move up to `number` items of container slot `slot` to body `a`. Returns how many moved."""
     item = int(s.container_item[b, c, slot])

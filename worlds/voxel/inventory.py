@@ -24,19 +24,6 @@ def count_item(item: NDArray[np.int16], count: NDArray[np.int16], b: int, a: int
 
 
 @njit(cache=True, nogil=True)
-def room_for(s: Arrays, t: Tables, b: int, a: int, added: int) -> int:
-    """How many of item `added` still fit."""
-    stack = int(t.stack[added])
-    room = 0
-    for slot in range(s.item.shape[2]):
-        if s.item[b, a, slot] == 0:
-            room += stack
-        elif s.item[b, a, slot] == added:
-            room += stack - s.count[b, a, slot]
-    return room
-
-
-@njit(cache=True, nogil=True)
 def add_item(s: Arrays, t: Tables, b: int, a: int, added: int, number: int, uses_left: int) -> int:
     """Put `number` of item `added` into the first stacks and then the first empty slots that take
     them; `uses_left` is the durability (0: as new). Returns how many did not fit."""

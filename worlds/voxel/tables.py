@@ -41,7 +41,6 @@ class Tables(structref.StructRefProxy):
     liquid: NDArray[np.uint8]  # 0, physics.WATER or physics.LAVA
     replaceable: NDArray[np.bool_]
     hurts: NDArray[np.bool_]
-    falls: NDArray[np.bool_]
     hardness: NDArray[np.float64]
     tool_class: NDArray[np.uint8]
     tier_needed: NDArray[np.uint8]
@@ -193,7 +192,6 @@ def _build() -> Tables:
         "liquid": liquid,
         "replaceable": data.REPLACEABLE.copy(),
         "hurts": data.HURTS.copy(),
-        "falls": data.FALLS.copy(),
         "hardness": data.HARDNESS.copy(),
         "tool_class": data.TOOL_CLASS.copy(),
         "tier_needed": data.TIER_NEEDED.copy(),
