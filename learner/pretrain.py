@@ -32,8 +32,8 @@ from student.student import Student
 from worlds.grounding import GroundingSource
 
 Report = Callable[[Mapping[str, Any]], None]
-POSITIVE_WEIGHT = 4.0
-"""Of a present class in the dense loss: things fill few cells."""
+MOST_WEIGHT = 20.0
+"""A present class weighs as the root of absent cells per present cell in the dense loss, at most this."""
 HISTORY_LENGTHS = (0, 0, 1, 1, 2, 2, 4, 8)
 """Turns of made-up history, drawn per batch."""
 
@@ -55,7 +55,7 @@ class PretrainConfig:
     threads: int = 1
     dense_steps: int = 3000
     dense_batch: int = 128
-    dense_lr: float = 3e-3
+    dense_lr: float = 1e-2
     question_steps: int = 4000
     question_batch: int = 64
     questions: int = 8
@@ -216,7 +216,9 @@ def learn_to_see(
     head = DenseHead(vision.width, vision.grid**2, views.classes.shape[-1], class_of, len(source.notes)).to(
         student.device
     )
-    weight = torch.tensor(POSITIVE_WEIGHT, device=student.device)
+    present = views.classes.reshape(-1, views.classes.shape[-1]).mean(0).clip(1e-6)
+    weight = torch.tensor(np.sqrt(1 / present - 1).clip(1.0, MOST_WEIGHT), dtype=torch.float32)
+    weight = weight.to(student.device).view(-1, 1, 1)
     optimiser, schedule = _optimiser(
         [([*encoder.parameters(), *head.parameters()], config.dense_lr)], config.dense_steps
     )

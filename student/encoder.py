@@ -100,10 +100,9 @@ class RetortVisionModel(PreTrainedModel):
         return self
 
     def _init_weights(self, module: nn.Module) -> None:
+        # Batch norms keep their constructor's start: a reset here would also undo statistics just loaded.
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
 
     def grid_features(self, pixel_values: Tensor) -> Tensor:
         """(B, 3, S, S) to the cells' features (B, C, G, G)."""
