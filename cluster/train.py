@@ -103,14 +103,17 @@ def _run_phases(
         if (result / "config.json").is_file():
             continue
         checkpoints = folder.checkpoints / phase
-        learning = machinery.learning(phase, student, frozen, checkpoints)
+        # The players first: their processes come up while the learner's ranks do.
         rollouts = machinery.rollouts(student)
         try:
-            Distiller(config, chunks, rollouts, learning, ledger, metrics, watch).run()
-            _export(student, learning.snapshot().tensors, result, config, phase)
+            learning = machinery.learning(phase, student, frozen, checkpoints)
+            try:
+                Distiller(config, chunks, rollouts, learning, ledger, metrics, watch).run()
+                _export(student, learning.snapshot().tensors, result, config, phase)
+            finally:
+                learning.close()
         finally:
             rollouts.close()
-            learning.close()
 
 
 def _export(student: StudentConfig, tensors: object, target: Path, config: RunConfig, phase: str) -> None:
