@@ -108,10 +108,12 @@ def json_row(score: Score) -> dict[str, object]:
         "policy": score.policy,
         "n": score.episodes,
         "successes": score.successes,
+        "success": score.success,
         "interval": [score.success_low, score.success_high],
         "metric": score.metric,
         "iterations": score.iterations,
         "seconds_per_decision": score.seconds_per_decision,
+        "model_calls_per_episode": score.model_calls_per_episode,
     }
 
 

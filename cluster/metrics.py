@@ -13,7 +13,7 @@ from typing import Any
 
 
 class MetricsLog:
-    """Appends records of scalars under a `kind` ("rollout", "learn", "evaluate") and a step."""
+    """Appends records of scalars under a `kind` ("rollout", "learn", "time") and a step (the chunk)."""
 
     def __init__(self, jsonl: Path, tensorboard: Path) -> None:
         # Imported here: TensorBoard's writer costs a second, and `--help` must not pay it.

@@ -126,7 +126,7 @@ def _export(student: StudentConfig, tensors: object, target: Path, config: RunCo
         target,
         {
             "title": f"Retort student: {config.name} ({phase})",
-            "distilled from": "the scripted teacher team" if phase == "distil" else "the rule-based expert",
+            "learnt from": "its teacher" if phase == "distil" else "the rule-based expert",
             "suites": ", ".join(config.suites),
             "algorithm": config.learner.algorithm if phase == "distil" else "bc",
             "beta": config.learner.beta,

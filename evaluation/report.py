@@ -110,15 +110,15 @@ def _plots(records: Sequence[dict[str, Any]]) -> list[str]:
     if by_student:
         plots.append(_success_plot(by_student))
     for title, names in (
-        ("loss", ("loss", "nll", "dpo", "obs")),
-        ("log-probability of the chosen reply", ("logprob_chosen", "logprob_rejected")),
+        ("loss and its terms", ("loss", "loss_nll", "loss_dpo", "loss_obs")),
+        ("log-probability of replies", ("health_chosen_logprob", "health_rejected_logprob")),
         ("agreement with the teacher, mass on legal actions", ("agreement", "legal_mass")),
     ):
         source = rollouts if names[0] == "agreement" else learning
         lines = {name: [(r["step"], r[name]) for r in source if name in r] for name in names}
         lines = {name: points for name, points in lines.items() if points}
         if lines:
-            plots.append(_line_plot(title, lines, "version" if source is rollouts else "optimizer step"))
+            plots.append(_line_plot(title, lines, "chunk"))
     return plots
 
 
@@ -130,7 +130,7 @@ def _success_plot(records: Sequence[dict[str, Any]]) -> str:
         axes.fill_between(steps, [low for low, _ in bounds], [high for _, high in bounds], alpha=0.2)
         axes.plot(steps, rates, marker="o")
         axes.set_ylim(0, 1)
-        axes.set_xlabel("version that acted")
+        axes.set_xlabel("chunk")
         axes.set_title("success on fresh training worlds")
 
     return _svg(draw)
@@ -139,7 +139,8 @@ def _success_plot(records: Sequence[dict[str, Any]]) -> str:
 def _line_plot(title: str, lines: dict[str, list[tuple[float, float]]], xlabel: str) -> str:
     def draw(axes: Any) -> None:
         for name, points in lines.items():
-            axes.plot([x for x, _ in points], [y for _, y in points], label=name, linewidth=1.4)
+            steps, values = zip(*points, strict=True)
+            axes.plot(steps, values, label=name.replace("_", " "), marker=".", linewidth=1.4)
         axes.set_xlabel(xlabel)
         axes.set_title(title)
         axes.legend(frameon=False)
