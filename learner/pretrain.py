@@ -124,8 +124,19 @@ def new_student(config: PretrainConfig, source: GroundingSource, views: data.Vie
     asked = {question.text for questions in views.questions[:2000] for question in questions}
     heard = {sound.name for sounds in views.sounds for sound in sounds}
     words = [*source.notes, *source.actions, *source.class_names, *sorted(asked), *sorted(heard)]
-    phrases = [*note_phrases(source.notes), *source.actions]
+    words += vocabulary(config.world)
+    things = [name.replace("_", " ") for name in source.class_names if "_" in name]
+    phrases = [*note_phrases(source.notes), *source.actions, *things]
     return Student.fresh(StudentConfig(dtype="float32"), seed=config.seed, words=words, phrases=phrases)
+
+
+def vocabulary(world: str) -> tuple[str, ...]:
+    """Further names of a world that its tasks use and its grounding does not."""
+    if world != "voxel":
+        return ()
+    from worlds.voxel.data import BLOCK_NAMES, ITEM_NAMES
+
+    return (*ITEM_NAMES, *BLOCK_NAMES)
 
 
 def note_phrases(notes: Sequence[str]) -> list[str]:

@@ -31,8 +31,8 @@ class RetortVisionConfig(PreTrainedConfig):
     stem_channels: int = 24
     mid_channels: int = 48
     width: int = 96
-    mid_blocks: int = 1
-    top_blocks: int = 2
+    mid_blocks: int = 2
+    top_blocks: int = 3
     merge_rows: int = 4
 
     @property

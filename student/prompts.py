@@ -15,9 +15,10 @@ HISTORY = 8
 CELL_BLOCKS = 4.0
 """Own position is told in cells of this many blocks."""
 COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
-BEARINGS = ("ahead", "ahead right", "right", "behind right", "behind", "behind left", "left", "ahead left")
+BEARINGS = ("ahead", "ahead-right", "right", "behind-right", "behind", "behind-left", "left", "ahead-left")
 LOUDNESS = ((0.5, "loud"), (0.2, "soft"), (0.0, "faint"))
 ITEMS_TOLD = 6
+SOUNDS_TOLD = 4
 
 
 def octant(angle_deg: float) -> int:
@@ -26,9 +27,9 @@ def octant(angle_deg: float) -> int:
 
 
 def sound_text(sound: Sound) -> str:
-    """ "hear cow ahead left soft"."""
+    """ "moo ahead-left soft"."""
     loudness = next(word for bound, word in LOUDNESS if sound.loudness >= bound)
-    return f"hear {sound.name} {BEARINGS[octant(sound.bearing_deg)]} {loudness}"
+    return f"{sound.name} {BEARINGS[octant(sound.bearing_deg)]} {loudness}"
 
 
 def turn_text(turn: Turn, memory_notes: bool = True) -> str:
@@ -69,7 +70,9 @@ def prefix_text(
     """All of a prompt but its goal."""
     turns = [turn_text(turn, memory_notes) for turn in observation.history[-HISTORY:]]
     parts = [" ".join([IMAGE, role, *turns])]
-    parts += [status_text(observation.status), *(sound_text(sound) for sound in observation.sounds)]
+    parts += [status_text(observation.status)]
+    loudest = sorted(observation.sounds, key=lambda sound: -sound.loudness)[:SOUNDS_TOLD]
+    parts += [f"hear {' '.join(map(sound_text, loudest))}"] if loudest else []
     parts += [f"order {order}"] if order else []
     return " ; ".join(parts)
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from student import card as model_card
 from student import checkpoint, scoring
@@ -26,6 +27,8 @@ from student.prompts import IMAGE
 from student.types import Decision, Prompt
 from worlds.base import split_reply
 from worlds.types import NOTE_SEPARATOR, Frame
+
+disable_progress_bar()  # a run shows its own progress; loading a small folder needs none
 
 TRIES_KEPT = 4096
 
