@@ -28,7 +28,7 @@ from learner.losses import observation_loss, reply_logprob
 from learner.obs_head import ObservationHead
 from learner.packing import score
 from learner.reference import Reference
-from learner.replay import ReplaySource, rank_share, schedule
+from learner.replay import ReplaySource, fresh_figures, rank_share, schedule
 from student.policy import PolicyModule
 from student.student import Student
 from student.types import Sample
@@ -225,15 +225,6 @@ class Learner:
             ]
             figures += [(margin > 0).sum(), margin.sum()]
         return loss, torch.stack([figure.detach().double().cpu() for figure in figures])
-
-
-def fresh_figures(fresh: Sequence[Sample], version: int) -> dict[str, float]:
-    """How many fresh samples a version gets, and how many versions behind `version` their policies were."""
-    lags = [version - sample.policy_version for sample in fresh]
-    figures = {"fresh": float(len(fresh))}
-    if lags:
-        figures |= {"lag_mean": sum(lags) / len(lags), "lag_max": float(max(lags))}
-    return figures
 
 
 def _check_same_vision(student: Student, reference: Student) -> None:

@@ -13,28 +13,27 @@ storage).
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
-import ray.train
-import torch
-from ray.train.torch import TorchConfig, TorchTrainer
 
-from learner import checkpoint
 from learner.config import LearnerConfig
-from learner.learner import Learner, fresh_figures
-from learner.publish import WeightSnapshot, snapshot
-from learner.replay import ReplaySource, rank_share, schedule
+from learner.mailbox import Command, Mailbox, Result
+from learner.replay import ReplaySource, fresh_figures, rank_share, schedule
 from student.config import StudentConfig
-from student.student import Student
 from student.types import Sample
 
+if TYPE_CHECKING:
+    from learner.learner import Learner
+    from learner.publish import WeightSnapshot
+
 POLL_S = 5.0
+CALL_S = 120.0
+"""Deadline of a call that only has to reach the mailbox: long, as a busy machine starts processes slowly."""
 
 
 @dataclass(frozen=True)
@@ -50,92 +49,20 @@ class LearnerGroup:
     version_deadline_s: float = 3600.0
 
 
-@dataclass(frozen=True)
-class Command:
-    """Train the version after `version`: `shares[r]` refers to rank r's batches; then save, if `save`."""
-
-    version: int
-    shares: tuple[Any, ...]
-    save: bool
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a command; `snapshot` holds a reference to the `WeightSnapshot`, set by the mailbox."""
-
-    version: int
-    step: int
-    metrics: Mapping[str, float]
-    losses: tuple[float, ...]
-    snapshot: tuple[Any, ...] = ()
-
-
-class Mailbox:
-    """Commands on their way to the ranks, results on their way back (an asyncio actor: waiting blocks
-    nobody)."""
-
-    def __init__(self) -> None:
-        self._commands: dict[int, Command] = {}
-        self._result: Result | None = None
-        self._failure = ""
-        self._stopped = False
-        self._changed = asyncio.Condition()
-
-    async def _wait(self, ready: Callable[[], bool], wait_s: float) -> None:
-        async with self._changed:
-            try:
-                await asyncio.wait_for(self._changed.wait_for(ready), wait_s)
-            except TimeoutError:
-                return
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    async def send(self, command: Command) -> None:
-        """Keep a command until it is done and saved."""
-        self._commands[command.version] = command
-        await self._tell()
-
-    async def receive(self, version: int, wait_s: float) -> Command | str:
-        """The command of a learner at `version`; "stop" once all is over, "wait" after `wait_s` seconds."""
-        await self._wait(lambda: self._stopped or version in self._commands, wait_s)
-        if version in self._commands:
-            return self._commands[version]
-        return "stop" if self._stopped else "wait"
-
-    async def post(self, result: Result, weights: WeightSnapshot, saved: bool) -> None:
-        """Take rank 0's result; a repeated one of an earlier version is not kept. The weights are put anew,
-        so that this actor owns them and they outlive the rank."""
-        if self._result is None or result.version >= self._result.version:
-            self._result = replace(result, snapshot=(ray.put(weights),))
-        if saved:
-            self._commands = {v: command for v, command in self._commands.items() if v >= result.version}
-        await self._tell()
-
-    async def fail(self, reason: str) -> None:
-        """A rank refused its input: the driver is to hear of it at once."""
-        self._failure = reason
-        await self._tell()
-
-    async def result(self, version: int, wait_s: float) -> tuple[Result | None, str]:
-        """(the result that reached `version`, or None after `wait_s` seconds; the failure, or "")."""
-        await self._wait(
-            lambda: bool(self._failure) or (self._result is not None and self._result.version >= version),
-            wait_s,
-        )
-        done = self._result is not None and self._result.version >= version
-        return (self._result if done else None), self._failure
-
-    async def stop(self) -> None:
-        """Let the ranks end once they have done every command."""
-        self._stopped = True
-        await self._tell()
-
-
 def rank_loop(settings: dict[str, Any]) -> None:
     """What each rank runs (Ray Train has made the process group): restore, then obey until told to stop."""
+    # Heavy imports stay in the ranks: the driver and the mailbox need none of them.
+    import ray.train
+    import ray.train.torch
+    import torch
+
+    from learner import checkpoint
+    from learner.learner import Learner
+    from student.student import Student
+
     torch.set_num_threads(settings["group"].threads)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(ray.train.torch.get_device())
     mailbox, folder, config = settings["mailbox"], Path(settings["folder"]), settings["config"]
     reference = settings["reference"]
     try:
@@ -147,7 +74,7 @@ def rank_loop(settings: dict[str, Any]) -> None:
             learner.restore(whole)
         _post(learner, mailbox, {}, saved=False)
         while True:
-            command = ray.get(mailbox.receive.remote(learner.version, POLL_S), timeout=6 * POLL_S)
+            command = ray.get(mailbox.receive.remote(learner.version, POLL_S), timeout=CALL_S)
             if command == "stop":
                 return
             if isinstance(command, Command):
@@ -161,34 +88,40 @@ def rank_loop(settings: dict[str, Any]) -> None:
                 ray.train.report(metrics)
     except ValueError as error:
         # Input that the learner refuses is refused again by a restarted group: tell the driver instead.
-        ray.get(mailbox.fail.remote(str(error)), timeout=6 * POLL_S)
+        ray.get(mailbox.fail.remote(str(error)), timeout=CALL_S)
         raise
 
 
 def _post(learner: Learner, mailbox: Any, metrics: Mapping[str, float], saved: bool) -> None:
     """Rank 0 hands over what came of a version (all ranks take part: gathering weights is collective)."""
+    from learner.publish import snapshot
+
     weights = learner.weights()
     if learner.engine.rank == 0:
-        result = Result(learner.version, learner.step, metrics, tuple(learner.losses))
-        ray.get(mailbox.post.remote(result, snapshot(learner.version, weights), saved), timeout=6 * POLL_S)
+        sent = (ray.put(snapshot(learner.version, weights)),)
+        result = Result(learner.version, learner.step, metrics, tuple(learner.losses), sent)
+        ray.get(mailbox.post.remote(result, saved), timeout=CALL_S)
 
 
 def _fit(settings: dict[str, Any], folder: str, group: LearnerGroup) -> None:
     """Run the group to its end (in a Ray task: `fit` wants a main thread)."""
+    from ray import train
+    from ray.train.torch import TorchConfig, TorchTrainer
+
     cuda = group.gpus > 0
     TorchTrainer(
         rank_loop,
         train_loop_config=settings,
         torch_config=TorchConfig(backend="nccl" if cuda else "gloo"),
-        scaling_config=ray.train.ScalingConfig(
+        scaling_config=train.ScalingConfig(
             num_workers=group.ranks,
             use_gpu=cuda,
             resources_per_worker={"CPU": group.cpus, **({"GPU": group.gpus} if cuda else {})},
         ),
-        run_config=ray.train.RunConfig(
+        run_config=train.RunConfig(
             name="learner",
             storage_path=folder,
-            failure_config=ray.train.FailureConfig(max_failures=group.max_failures),
+            failure_config=train.FailureConfig(max_failures=group.max_failures),
         ),
     ).fit()
 
@@ -223,8 +156,9 @@ class RayLearner:
         storage = str(checkpoints.resolve().parent / "ray_train")
         self._group = ray.remote(num_cpus=0, max_retries=0)(_fit).remote(settings, storage, group)
         self._waiting: dict[str, float] | None = None
-        self._result = self._wait(0, group.start_deadline_s, "start")
-        self.step, self.version = self._result.step, self._result.version
+        self._weights: WeightSnapshot
+        self.step, self.version = 0, 0
+        self._wait(0, group.start_deadline_s, "start")
 
     def start(self, fresh: Sequence[Sample], pool: ReplaySource, steps: int = 0, save: bool = True) -> None:
         """Send one version's work (see `Learner.train`) and return at once. One version at a time."""
@@ -235,52 +169,56 @@ class RayLearner:
             ray.put(rank_share(batches, rank, self.group.ranks)) for rank in range(self.group.ranks)
         )
         self._waiting = fresh_figures(fresh, self.version)
-        ray.get(self._mailbox.send.remote(Command(self.version, shares, save)), timeout=6 * POLL_S)
+        ray.get(self._mailbox.send.remote(Command(self.version, shares, save)), timeout=CALL_S)
 
     def poll(self, wait_s: float = 0.0) -> dict[str, float] | None:
         """The metrics of the version that was started, or None when it is not done after `wait_s` seconds."""
         if self._waiting is None:
             raise RuntimeError("No version is being trained; call start first.")
-        result = self._look(self.version + 1, wait_s)
+        result = self._take(self.version + 1, wait_s)
         if result is None:
             return None
-        figures, self._waiting, self._result = self._waiting, None, result
-        self.step, self.version, self.losses = result.step, result.version, list(result.losses)
+        figures, self._waiting = self._waiting, None
         return {**result.metrics, **figures}
 
     def train(
         self, fresh: Sequence[Sample], pool: ReplaySource, steps: int = 0, save: bool = True
     ) -> dict[str, float]:
-        """`start`, then `poll` to the end."""
+        """`start`, then wait to the end."""
         self.start(fresh, pool, steps, save)
-        self._wait(self.version + 1, self.group.version_deadline_s, f"train version {self.version + 1}")
-        metrics = self.poll()
-        assert metrics is not None
-        return metrics
+        result = self._wait(
+            self.version + 1, self.group.version_deadline_s, f"train version {self.version + 1}"
+        )
+        figures, self._waiting = self._waiting or {}, None
+        return {**result.metrics, **figures}
 
     def snapshot(self) -> WeightSnapshot:
         """The weights of the present version."""
-        weights = ray.get(self._result.snapshot[0], timeout=self.group.version_deadline_s)
-        assert isinstance(weights, WeightSnapshot)
-        return weights
-
-    def snapshot_ref(self) -> Any:
-        """The same as a Ray object reference, for actors to fetch without a detour through the driver."""
-        return self._result.snapshot[0]
+        return self._weights
 
     def close(self, deadline_s: float = 60.0) -> None:
         """Let the ranks end after their last command, then remove the group; by force past the deadline."""
-        ray.get(self._mailbox.stop.remote(), timeout=6 * POLL_S)
+        ray.get(self._mailbox.stop.remote(), timeout=CALL_S)
         ready, _ = ray.wait([self._group], timeout=deadline_s)
         if not ready:
             ray.cancel(self._group, force=True)
         ray.kill(self._mailbox)
 
-    def _look(self, version: int, wait_s: float) -> Result | None:
-        result, failure = ray.get(self._mailbox.result.remote(version, wait_s), timeout=wait_s + 6 * POLL_S)
+    def _take(self, version: int, wait_s: float) -> Result | None:
+        """The result that reached `version`, its weights fetched; None when there is none after `wait_s`."""
+        result, failure = ray.get(self._mailbox.result.remote(version, wait_s), timeout=wait_s + CALL_S)
         if failure:
             raise ValueError(failure)
-        if result is None and ray.wait([self._group], timeout=0)[0]:
+        if isinstance(result, Result):
+            try:
+                self._weights = ray.get(result.snapshot[0], timeout=CALL_S)
+            except ray.exceptions.ObjectLostError:
+                # Rank 0 died with its weights; the group that takes its place sends them anew.
+                time.sleep(min(wait_s, 1.0))
+                return None
+            self.step, self.version, self.losses = result.step, result.version, list(result.losses)
+            return result
+        if ray.wait([self._group], timeout=0)[0]:
             try:
                 ray.get(self._group)
             except ray.exceptions.RayError as error:
@@ -290,12 +228,12 @@ class RayLearner:
                     f"Its error: {error}"
                 ) from error
             raise RuntimeError("The learner group was closed; no version can be trained any more.")
-        return result if isinstance(result, Result) else None
+        return None
 
     def _wait(self, version: int, deadline_s: float, what: str) -> Result:
         end = time.monotonic() + deadline_s
         while (left := end - time.monotonic()) > 0:
-            result = self._look(version, min(left, POLL_S))
+            result = self._take(version, min(left, POLL_S))
             if result is not None:
                 return result
         raise TimeoutError(

@@ -83,3 +83,12 @@ def rank_share(batches: Sequence[Sequence[Sample]], rank: int, world_size: int) 
     """One rank's part of every batch: each `world_size`-th sample, so that fresh and old ones are spread
     evenly."""
     return [list(batch[rank::world_size]) for batch in batches]
+
+
+def fresh_figures(fresh: Sequence[Sample], version: int) -> dict[str, float]:
+    """How many fresh samples a version gets, and how many versions behind `version` their policies were."""
+    lags = [version - sample.policy_version for sample in fresh]
+    figures = {"fresh": float(len(fresh))}
+    if lags:
+        figures |= {"lag_mean": sum(lags) / len(lags), "lag_max": float(max(lags))}
+    return figures
