@@ -218,7 +218,8 @@ class RayRollouts:
             return
         limit_s = self._config.start_s if slot.pulse is None else self._config.silent_s
         if slot.beat is not None and now - slot.beat_at_s > limit_s:
-            self._host_down(slot, f"did not answer for {limit_s:g} s")
+            share = f" (does `ray status` show {self._config.cpus_host:g} of a core free for it?)"
+            self._host_down(slot, f"did not answer for {limit_s:g} s{'' if slot.pulse else share}")
             return
         if slot.beat is None and now - slot.beat_at_s > PULSE_S:
             slot.beat, slot.beat_at_s = slot.handle.pulse.remote(), now

@@ -90,7 +90,7 @@ class ClusterConfig:
     teachers: int = 1
     policies: int = 1
     learners: int = 1
-    cpus_host: float = 0.3
+    cpus_host: float = 0.2
     cpus_teacher: float = 0.2
     cpus_policy: float = 0.3
     cpus_learner: float = 0.5
