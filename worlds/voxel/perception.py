@@ -26,7 +26,8 @@ from worlds.voxel.state import VoxelState
 MIN_PIXELS = 8
 """In a 64x64 frame (larger ones need proportionally more): about 3x3. Of three pixels nobody can tell a
 pig from a flower, so to call that "in sight" would teach guessing."""
-CLUSTER = 1
+CLUSTER = 2
+"""Blocks: a twig before a thing does not make two of it."""
 _MOST_CELLS = 1024
 
 

@@ -42,6 +42,7 @@ class Skills:
             "fill": skills_work.fill,
             "equip": skills_work.equip,
             "put": skills_work.put_in_chest,
+            "take": skills_work.take_from_chest,
         }
 
     def run(self, text: str) -> Outcome:
@@ -70,7 +71,7 @@ class Skills:
                 return self._search(rest.replace(" ", "_"))
             case "goto" if rest:
                 return self._goto(rest)
-            case "open" | "take" if rest:
+            case "open" if rest == "chest":
                 return skills_work.open_chest(self.body)
             case "message":
                 return self._message(rest)

@@ -254,16 +254,20 @@ def fill(body: Body, name: str) -> str:
 
 def open_chest(body: Body) -> str:
     """Walk to the nearest chest in sight and take everything that fits."""
-    seen = body.in_sight("chest")
-    if not seen:
-        return "not in sight"
-    walked = approach(body, seen[0].cell, 2.5)
-    if _eye_distance(body, seen[0].cell) > REACH or not _point_at(body, seen[0].cell):
-        body.square_up()
-        return walked if walked != "ok" else "out of reach"
-    body.act(function=USE)
+    reached = _reach_chest(body)
+    if reached == "ok":
+        body.act(function=USE)
     body.square_up()
-    return "ok"
+    return reached
+
+
+def take_from_chest(body: Body, name: str) -> str:
+    """Open the nearest chest in sight for `name`'s sake."""
+    if name not in ITEM:
+        return f"no such item {name}"
+    before = held(body, name)
+    opened = open_chest(body)
+    return f"missing {name}" if opened == "ok" and held(body, name) == before else opened
 
 
 def put_in_chest(body: Body, name: str) -> str:
@@ -271,14 +275,21 @@ def put_in_chest(body: Body, name: str) -> str:
     slot = slot_of(body, ITEM[name]) if name in ITEM else -1
     if slot < 0:
         return f"missing {name}"
+    before = held(body, name)
+    reached = _reach_chest(body)
+    if reached == "ok":
+        body.act(function=PLACE, slot=slot)
+        reached = "ok" if held(body, name) < before else "chest full"
+    body.square_up()
+    return reached
+
+
+def _reach_chest(body: Body) -> str:
+    """Walk to the nearest chest in sight and look at it."""
     seen = body.in_sight("chest")
     if not seen:
         return "not in sight"
     walked = approach(body, seen[0].cell, 2.5)
-    if _eye_distance(body, seen[0].cell) > REACH or not _point_at(body, seen[0].cell):
-        body.square_up()
-        return walked if walked != "ok" else "out of reach"
-    before = held(body, name)
-    body.act(function=PLACE, slot=slot)
-    body.square_up()
-    return "ok" if held(body, name) < before else "chest full"
+    if walked == "ok" and _eye_distance(body, seen[0].cell) <= REACH and _point_at(body, seen[0].cell):
+        return "ok"
+    return walked if walked != "ok" else "out of reach"
