@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachers.config import TeacherConfig
-from teachers.planners.pose_grid import TURNS, WALKS, CostToGo
+from teachers.planners.pose_grid import FAR, TURNS, WALKS, CostToGo
 from teachers.planners.surface import Surface, surface
 from teachers.roles import Choice
 from worlds.types import Mirror, Observation
@@ -195,6 +195,8 @@ class VoxelSituation:
         first, then walk as far as it is away. A student can tell that from the frame."""
         legal = {a: v for a, v in values.items() if a in self.observation.actions}
         best = max(legal.values())
+        if best <= -FAR:
+            return self._escape(best)
         good = [a for a in legal if legal[a] >= best - self.config.tie_decisions]
         bearing, away = self.bearing_to(*toward), self.distance_to(*toward)
 
@@ -203,6 +205,13 @@ class VoxelSituation:
             return (round(max(off, FACING_DEG), 6), abs(away - WALKS.get(action, 0)))
 
         return Choice(min(good, key=plainness), tuple(sorted(good)), legal)
+
+    def _escape(self, value: float) -> Choice:
+        """Where no plan leads on: walk in the first heading, clockwise, that was not shut from this spot."""
+        yaw = self.pose[2]
+        free = [k for k in range(8) if (yaw + 45.0 * k) % 360.0 not in self.shut]
+        turn = {0: "forward 4", 1: "turn right 45", 2: "turn right 90", 3: "turn right 90"}
+        return self.prefer(turn.get(free[0] if free else 1, "turn around"), value)
 
 
 def _flat(positions: Any) -> Points:

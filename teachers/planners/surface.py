@@ -47,7 +47,11 @@ def _scan(blocks, known, solid, liquid, plant, hurts, level, bottom, top, deadly
             while ground > 0:
                 block = blocks[x, z, ground]
                 if hurts[block] or liquid[block] or (solid[block] and not plant[block]):
-                    break
+                    below = ground - 1
+                    if below < 2 or solid[blocks[x, z, below]] or solid[blocks[x, z, below - 1]]:
+                        break
+                    if liquid[block] or liquid[blocks[x, z, below]]:
+                        break
                 ground -= 1
             feet = ground if liquid[blocks[x, z, ground]] else ground + 1
             level[x, z] = top[x, z] = feet
@@ -59,7 +63,7 @@ def _scan(blocks, known, solid, liquid, plant, hurts, level, bottom, top, deadly
 
 
 def surface(blocks_XZY: NDArray[np.uint8], known_XZ: NDArray[np.bool_]) -> Surface:
-    """The surface of the known columns: the highest ground under leaves and trunks."""
+    """The surface of the known columns: the highest ground under leaves, trunks and roofs of one block."""
     shape = known_XZ.shape
     level, bottom, top = (np.empty(shape, np.int16) for _ in range(3))
     deadly = np.empty(shape, np.bool_)

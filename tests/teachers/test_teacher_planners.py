@@ -110,6 +110,7 @@ def test_the_surface_sees_ground_under_leaves_trunks_water_and_only_known_column
     blocks[3, 3, 3] = BLOCK["water"]
     blocks[4, 4, 3] = BLOCK["lava"]
     blocks[5, 5, 4:6] = BLOCK["stone"]
+    blocks[0, 0, 7] = BLOCK["stone"]
     known = np.ones((6, 6), np.bool_)
     known[0, 5] = False
     ground = surface(blocks, known)
@@ -119,6 +120,7 @@ def test_the_surface_sees_ground_under_leaves_trunks_water_and_only_known_column
     assert ground.level[3, 3] == 3
     assert ground.deadly[4, 4]
     assert ground.level[5, 5] == 6
+    assert (ground.level[0, 0], ground.bottom[0, 0], ground.top[0, 0]) == (4, 7, 8)
     assert ground.level[0, 5] == UNKNOWN
     assert ground.open[0, 5]
 

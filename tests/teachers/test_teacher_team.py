@@ -150,6 +150,8 @@ def test_the_view_history_is_read_back_from_the_turns() -> None:
     assert situation.shut == {90.0}
     choice = situation.choose(dict.fromkeys(observation.actions, -3.0), (20.0, 0.0))
     assert not choice.action.startswith("forward")
+    nowhere = situation.choose(dict.fromkeys(observation.actions, -60.0), (20.0, 0.0))
+    assert nowhere.action == "turn right 45"
 
 
 def test_the_settings_are_ordered_and_the_rule_expert_is_weaker_yet_sane() -> None:
