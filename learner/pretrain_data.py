@@ -107,10 +107,10 @@ def random_history(source: GroundingSource, turns: int, rng: np.random.Generator
 
 
 def choose_questions(asked: Sequence[Question], count: int, rng: np.random.Generator) -> list[Question]:
-    """`count` of a frame's questions, shuffled: those about something in sight first (at most two thirds),
+    """`count` of a frame's questions, shuffled: those about something in sight first (at most half),
     the rest at random, so that answers are neither rare nor always the same."""
     order = rng.permutation(len(asked))
-    seen = [i for i in order if asked[i].answer != UNSEEN][: -(-2 * count // 3)]
+    seen = [i for i in order if asked[i].answer != UNSEEN][: -(-count // 2)]
     special = [i for i in order if asked[i].kind != "named" and i not in seen][:2]
     rest = [i for i in order if i not in seen and i not in special]
     chosen = (seen + special + rest)[:count]
