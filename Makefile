@@ -20,7 +20,12 @@ $(BIN)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" "torch>=2.11,<2.14"
 	touch $@
 
-demo: $(BIN)/.ready  ## set up, then distil the teacher team into the student and write the report
+# Kernels are compiled once, by one process, before many want them (first time: about a minute).
+$(BIN)/.compiled: $(BIN)/.ready $(wildcard worlds/voxel/*.py)
+	$(BIN)/python retort.py play voxel/goal_name --frames $(VENV)/frames --commands "turn left 90;forward 2" >/dev/null
+	touch $@
+
+demo: $(BIN)/.ready $(BIN)/.compiled  ## set up, then distil the teacher team into the student and write the report
 	$(BIN)/python retort.py doctor
 	$(BIN)/python retort.py train configs/demo.yaml
 
@@ -34,10 +39,10 @@ lint: $(BIN)/.ready  ## ruff and the import contract
 types: $(BIN)/.ready  ## mypy, strict on our packages
 	$(BIN)/mypy
 
-quick: $(BIN)/.ready  ## the quick tests, on two processes
+quick: $(BIN)/.ready $(BIN)/.compiled  ## the quick tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-slow: $(BIN)/.ready  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs
+slow: $(BIN)/.ready $(BIN)/.compiled  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs
 	$(BIN)/python -m pytest -m slow
 
 clean:  ## forget the environment and the caches (runs/ is yours: it stays)
