@@ -105,19 +105,21 @@ def _hits(
 
 
 @njit(cache=True)
-def _clusters(keys: NDArray[np.int32], reach: int) -> NDArray[np.int64]:
-    """For each key the index of its cluster's first member: cells of one block id within `reach`."""
+def _gather(
+    keys: NDArray[np.int32], sums: NDArray[np.int64], reach: int, body_x: float, body_z: float
+) -> NDArray[np.float64]:
+    """One row per thing: block id, animal or -1, pixels, sum of pixel columns, the mean of its cells x, z, y,
+    and its cell nearest to (body_x, body_z) as x, z, y. Cells of one id within `reach` are one thing."""
     n = keys.shape[0]
     root = np.arange(n)
     for i in range(n):
-        if keys[i, 1] >= 0:
-            continue
         for j in range(i):
-            if keys[j, 1] >= 0 or keys[i, 0] != keys[j, 0]:
+            if keys[i, 0] != keys[j, 0] or keys[i, 1] >= 0 or keys[j, 1] >= 0:
                 continue
-            if max(abs(keys[i, 2] - keys[j, 2]), abs(keys[i, 3] - keys[j, 3])) > reach:
-                continue
-            if abs(keys[i, 4] - keys[j, 4]) > reach:
+            apart = max(
+                abs(keys[i, 2] - keys[j, 2]), abs(keys[i, 3] - keys[j, 3]), abs(keys[i, 4] - keys[j, 4])
+            )
+            if apart > reach:
                 continue
             a, b = i, j
             while root[a] != a:
@@ -125,10 +127,23 @@ def _clusters(keys: NDArray[np.int32], reach: int) -> NDArray[np.int64]:
             while root[b] != b:
                 b = root[b]
             root[max(a, b)] = min(a, b)
+    rows = np.zeros((n, 10))
+    cells = np.zeros(n)
+    nearest = np.full(n, np.inf)
     for i in range(n):
-        while root[i] != root[root[i]]:
-            root[i] = root[root[i]]
-    return root
+        root[i] = root[root[i]]  # a smaller index, so already a root's own
+        at = root[i]
+        rows[at, 0], rows[at, 1] = keys[at, 0], keys[at, 1]
+        rows[at, 2] += sums[i, 0]
+        rows[at, 3] += sums[i, 1]
+        cells[at] += 1
+        for axis in range(3):
+            rows[at, 4 + axis] += (keys[i, 2 + axis] - rows[at, 4 + axis]) / cells[at]
+        away = (keys[i, 2] + 0.5 - body_x) ** 2 + (keys[i, 3] + 0.5 - body_z) ** 2
+        if away < nearest[at]:
+            nearest[at] = away
+            rows[at, 7:10] = keys[i, 2:5]
+    return rows[cells > 0]
 
 
 def block_mask(names: Iterable[str]) -> NDArray[np.bool_]:
@@ -143,31 +158,24 @@ def things_in_sight(
 ) -> list[Thing]:
     """The things in a frame of body `a` of world `b`, nearest first: all animals, and the blocks of
     `wanted_blocks` (bool by block id)."""
-    keys, sums = _hits(rendered.block_id, rendered.cell, rendered.animal, wanted_blocks, _MOST_CELLS)
+    body_x, _, body_z = (float(v) for v in state.position[b, a])
     width = rendered.block_id.shape[1]
-    least = MIN_PIXELS * width * width / 64**2
-    body_x, _, body_z = state.position[b, a]
+    keys, sums = _hits(rendered.block_id, rendered.cell, rendered.animal, wanted_blocks, _MOST_CELLS)
     things = []
-    for root in np.unique(groups := _clusters(keys, CLUSTER)):
-        members = groups == root
-        pixels, columns = (int(total) for total in sums[members].sum(axis=0))
-        if pixels < least:
+    for row in _gather(keys, sums, CLUSTER, body_x, body_z).tolist():
+        block, animal, pixels, columns, x, z, y, *cell = row
+        if pixels * 64**2 < MIN_PIXELS * width**2:
             continue
-        animal = int(keys[root, 1])
+        name, position = BLOCK_NAMES[int(block)], (x + 0.5, y + 0.5, z + 0.5)
         if animal >= 0:
-            x, y, z = (float(v) for v in state.animal_position[b, animal])
-            name = ANIMALS[state.animal_kind[b, animal]].name
-            cell = (int(x), int(z), int(y))
-        else:
-            cells = keys[members, 2:]
-            x, z, y = (float(v) + 0.5 for v in cells.mean(axis=0))
-            name = BLOCK_NAMES[keys[root, 0]]
-            away = np.hypot(cells[:, 0] + 0.5 - body_x, cells[:, 1] + 0.5 - body_z)
-            nearest = cells[int(np.argmin(away))]
-            cell = (int(nearest[0]), int(nearest[1]), int(nearest[2]))
-        distance = float(np.hypot(x - body_x, z - body_z))
-        column = min(len(COLUMNS) - 1, columns * len(COLUMNS) // (pixels * width))
-        things.append(Thing(name, column, distance, pixels, (x, y, z), cell, animal))
+            name = ANIMALS[state.animal_kind[b, int(animal)]].name
+            place = state.animal_position[b, int(animal)]
+            position = (float(place[0]), float(place[1]), float(place[2]))
+        distance = float(np.hypot(position[0] - body_x, position[2] - body_z))
+        column = int(columns * len(COLUMNS) / (pixels * width))
+        at = (position[0], position[2], position[1]) if animal >= 0 else cell
+        nearest = (int(at[0]), int(at[1]), int(at[2]))
+        things.append(Thing(name, column, distance, int(pixels), position, nearest, int(animal)))
     return sorted(things, key=lambda thing: thing.distance)
 
 
