@@ -50,11 +50,12 @@ class Phase:
 
     name: str
     what: str = ""
+    region: str = ""
 
     @property
     def text(self) -> str:
         """The phase as text."""
-        return f"{self.name} {self.what}".strip()
+        return " ".join(part for part in (self.name, self.what, self.region) if part)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from teachers.voxel_situation import SCAN, VIEW_DEG, VoxelSituation, turned
 
 RING = 0.25
 """Distance of the ring's corners from the world's edge, as a fraction of its width."""
+REGIONS = ("north-west", "south-west", "south-east", "north-east")
+"""Quarters of the world, in the order of `corners`."""
 NEAR = 5.0
 """Blocks from a corner at which it counts as reached."""
 LOOKS = {90.0: "turn right 90", -90.0: "turn left 90", 180.0: "turn around"}
@@ -36,21 +38,23 @@ SEARCH_DECISIONS = 8.0
 """Decisions that a search is taken to last, for the values alone."""
 
 
-def corners(size_x: int, size_z: int) -> NDArray[np.float64]:
-    """(4, 2) x, z in counter-clockwise order as seen on a map with north up."""
-    west, east = size_x * RING, size_x * (1 - RING)
-    north, south = size_z * RING, size_z * (1 - RING)
-    return np.array([[west, north], [west, south], [east, south], [east, north]])
+def corners(size_x: int, size_z: int, region: str = "") -> NDArray[np.float64]:
+    """(4, 2) x, z in counter-clockwise order as seen on a map with north up; of a quarter of the world if
+    `region` names one of `REGIONS`."""
+    ring = np.array([[RING, RING], [RING, 1 - RING], [1 - RING, 1 - RING], [1 - RING, RING]])
+    if region:
+        ring = (ring + np.array(["east" in region, "south" in region])) / 2
+    return ring * (size_x, size_z)
 
 
-def next_corner(x: float, z: float, size_x: int, size_z: int) -> int:
+def next_corner(x: float, z: float, ring: NDArray[np.float64], near: float) -> int:
     """Index of the corner to walk to: the nearest one ahead, counter-clockwise, that is not reached."""
-    ring = corners(size_x, size_z)
     away = np.hypot(*(ring - (x, z)).T)
-    if away.min() <= NEAR:
+    if away.min() <= near:
         return (int(away.argmin()) + 1) % 4
-    own = math.atan2(z - size_z / 2, x - size_x / 2)
-    ahead = [(own - math.atan2(cz - size_z / 2, cx - size_x / 2)) % (2 * math.pi) for cx, cz in ring]
+    mid_x, mid_z = ring.mean(axis=0)
+    own = math.atan2(z - mid_z, x - mid_x)
+    ahead = [(own - math.atan2(cz - mid_z, cx - mid_x)) % (2 * math.pi) for cx, cz in ring]
     return int(np.argmin(ahead))
 
 
@@ -63,15 +67,17 @@ def unseen(looked_deg: tuple[float, ...], heading_deg: float) -> list[float]:
     ]
 
 
-def explore(situation: VoxelSituation) -> Choice:
-    """Look around at the start, look outward at a corner, else walk to the next corner."""
+def explore(situation: VoxelSituation, region: str = "") -> Choice:
+    """Look around at the start, look outward at a corner, else walk to the next corner; the ring is that of
+    `region` ("": of the whole world)."""
     x, z, yaw = situation.pose
     size_x, size_z = situation.ground.level.shape
+    ring, near = corners(size_x, size_z, region), NEAR / 2 if region else NEAR
     views = situation.views
     at_start = len(views) == len(situation.observation.history) + 1
     before = situation.observation.history[-len(views) - 1 : -len(views)]
     left_corner = any(turn.action == LOOKS[180.0] for turn in before)
-    at_corner = not left_corner and np.hypot(*(corners(size_x, size_z) - (x, z)).T).min() <= NEAR
+    at_corner = not left_corner and np.hypot(*(ring - (x, z)).T).min() <= near
     missing: list[float] = []
     if at_start:
         missing = unseen(views, yaw)
@@ -79,9 +85,8 @@ def explore(situation: VoxelSituation) -> Choice:
         missing = unseen((*views, views[-1] + 180.0), yaw)
     if missing:
         return situation.prefer(LOOKS[missing[0]], -SEARCH_DECISIONS)
-    corner = corners(size_x, size_z)[next_corner(x, z, size_x, size_z)]
-    goal = _open_near(situation.ground, corner)
-    values = situation.values_to(goal, NEAR - 1.0)
+    goal = _open_near(situation.ground, ring[next_corner(x, z, ring, near)])
+    values = situation.values_to(goal, near - 1.0)
     toward = (float(goal[0, 0]), float(goal[0, 1]))
     return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, toward)
 

@@ -7,7 +7,7 @@ from one view: after a failure there the body first goes nearer, then looks else
 from __future__ import annotations
 
 from teachers.planners.pose_grid import TURNS
-from teachers.roles import Choice
+from teachers.roles import Choice, Phase
 from teachers.voxel_explore import explore
 from teachers.voxel_situation import VoxelSituation, turned
 
@@ -15,21 +15,22 @@ GATHER_DECISIONS = 1.0
 """Decisions left that a choice to work with the hands claims."""
 
 
-def gather(situation: VoxelSituation, name: str) -> Choice:
-    """The next skill towards one more block `name`."""
+def gather(situation: VoxelSituation, phase: Phase) -> Choice:
+    """The next skill towards one more block `phase.what`."""
+    name = phase.what
     history = situation.observation.history
     in_frame = any(thing["name"] == name for thing in situation.facts["visible"])
     failed = bool(history) and history[-1].action == f"mine {name}" and history[-1].outcome != "ok"
     if in_frame and not failed:
         return situation.prefer(f"mine {name}", -GATHER_DECISIONS)
     if not len(situation.targets):
-        return explore(situation)
+        return explore(situation, phase.region)
     toward = situation.nearest_target
     if situation.distance_to(*toward) > situation.facts["reach"]:
         values = situation.values_to(situation.targets, situation.facts["reach"])
         return situation.choose({a: v - GATHER_DECISIONS for a, v in values.items()}, toward)
     bearing = situation.bearing_to(*toward)
     if failed or abs(bearing) <= 22.5:
-        return explore(situation)
+        return explore(situation, phase.region)
     turn = min(TURNS, key=lambda action: abs(turned(45.0 * TURNS[action], bearing)))
     return situation.prefer(turn, -GATHER_DECISIONS)

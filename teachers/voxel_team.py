@@ -5,11 +5,15 @@ Invariant: labels are functions of (observation, mirror); the only memory is a c
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from itertools import permutations
+
 from teachers.config import TeacherConfig
 from teachers.planners.recipes import next_step
 from teachers.roles import Actor, Choice, Phase, Plan, Subtask, team_label
 from teachers.types import Label, Role
-from teachers.voxel_explore import explore, explore_map
+from teachers.voxel_explore import REGIONS, corners, explore, explore_map
 from teachers.voxel_gather import GATHER_DECISIONS, gather
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Mirror, Observation
@@ -33,7 +37,21 @@ class VoxelManager:
                 )
             case _:
                 subtask = Subtask("find", situation.facts["target"])
-        return Plan((subtask,) * bodies)
+        if bodies == 1:
+            return Plan((subtask,))
+        return Plan(tuple(replace(subtask, region=region) for region in self._regions(situation)))
+
+    def _regions(self, situation: VoxelSituation) -> tuple[str, ...]:
+        """A quarter of the world for every body, with the least walking; a fifth body shares one."""
+        size_x, _, size_z = (situation.facts["size"][i] for i in (0, 2, 1))
+        middles = corners(size_x, size_z)
+        poses = [(pose[0], pose[2]) for pose in situation.facts["bodies"]]
+
+        def walking(order: tuple[int, ...]) -> float:
+            return sum(math.dist(pose, middles[region]) for pose, region in zip(poses, order, strict=False))
+
+        best = min(permutations(range(4)), key=walking)
+        return tuple(REGIONS[best[i % 4]] for i in range(len(poses)))
 
 
 class VoxelConductor:
@@ -53,7 +71,9 @@ class VoxelConductor:
                 name = step.removeprefix("mine ")
         if any(thing["name"] == name for thing in situation.facts["visible"]) and subtask.verb != "find":
             return Phase("mine", name)
-        return Phase("approach" if len(situation.targets) else "search", name)
+        if len(situation.targets):
+            return Phase("approach", name)
+        return Phase("search", name, subtask.region)
 
 
 class VoxelActor:
@@ -66,9 +86,9 @@ class VoxelActor:
         if phase.name in ("craft", "smelt", "place"):
             return situation.prefer(phase.text, -GATHER_DECISIONS)
         if situation.family in ("block_search", "material_collection"):
-            return gather(situation, phase.what)
+            return gather(situation, phase)
         if phase.name == "search":
-            return explore(situation)
+            return explore(situation, phase.region)
         values = situation.values_to(situation.targets, situation.facts["reach"])
         return situation.choose(values, situation.nearest_target)
 

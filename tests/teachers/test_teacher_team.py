@@ -165,6 +165,24 @@ def test_the_settings_are_ordered_and_the_rule_expert_is_weaker_yet_sane() -> No
     assert 0.6 <= rule <= 0.9
 
 
+def test_the_manager_splits_the_world_between_bodies_by_walking_distance() -> None:
+    world = ToyVoxels(40, 0)
+    world.reset(seed=0)
+    world.at, world.target, world.yaw = (35.5, 35.5), (20.5, 20.5), 0.0
+    world.sightings = [False]
+    observation, mirror = world.observe(), world.mirror()
+    own, other = mirror.facts["pose"], (4.5, 8.0, 4.5, 0.0, 0.0)
+    for bodies, region in (([own, other], "south-east"), ([other, own], "south-east")):
+        both = Mirror("voxel", {**mirror.facts, "bodies": bodies}, "")
+        plan = VoxelTeacher().label(observation, both, "manager").action
+        assert plan.count("body") == 2
+        assert "find pumpkin north-west" in plan
+        assert f"body {1 + bodies.index(own)} find pumpkin {region}" in plan
+        assert VoxelTeacher().label(observation, both, "conductor").action == f"search pumpkin {region}"
+    alone = VoxelTeacher().label(observation, mirror, "manager").action
+    assert alone == "find pumpkin"
+
+
 def test_makers_and_configs_name_what_to_change() -> None:
     assert make_teacher("voxel/goal_name", TeacherConfig("mirror")).version == "voxel-team-1-mirror-0.25"
     assert make_expert("voxel/goal_name").version == "voxel-rule-1"
