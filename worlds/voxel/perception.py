@@ -108,8 +108,9 @@ def _hits(
 def _gather(
     keys: NDArray[np.int32], sums: NDArray[np.int64], reach: int, body_x: float, body_z: float
 ) -> NDArray[np.float64]:
-    """One row per thing: block id, animal or -1, pixels, sum of pixel columns, the mean of its cells x, z, y,
-    and its cell nearest to (body_x, body_z) as x, z, y. Cells of one id within `reach` are one thing."""
+    """One row per thing (and rows of zeros): block id, animal or -1, pixels, sum of pixel columns, the mean
+    of its cells x, z, y, and its cell nearest to (body_x, body_z). Cells of one id within `reach` of one
+    another are one thing."""
     n = keys.shape[0]
     root = np.arange(n)
     for i in range(n):
@@ -142,8 +143,9 @@ def _gather(
         away = (keys[i, 2] + 0.5 - body_x) ** 2 + (keys[i, 3] + 0.5 - body_z) ** 2
         if away < nearest[at]:
             nearest[at] = away
-            rows[at, 7:10] = keys[i, 2:5]
-    return rows[cells > 0]
+            for axis in range(3):
+                rows[at, 7 + axis] = keys[i, 2 + axis]
+    return rows
 
 
 def block_mask(names: Iterable[str]) -> NDArray[np.bool_]:
@@ -164,7 +166,7 @@ def things_in_sight(
     things = []
     for row in _gather(keys, sums, CLUSTER, body_x, body_z).tolist():
         block, animal, pixels, columns, x, z, y, *cell = row
-        if pixels * 64**2 < MIN_PIXELS * width**2:
+        if pixels * 64**2 < MIN_PIXELS * width**2:  # too small, or a row that joined another
             continue
         name, position = BLOCK_NAMES[int(block)], (x + 0.5, y + 0.5, z + 0.5)
         if animal >= 0:

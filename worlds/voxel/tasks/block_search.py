@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
-from worlds.voxel.data import BLOCK, ITEM
+from worlds.voxel.data import BLOCK, DURABILITY, ITEM
 from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks.common import MOVES, open_world, put_body, scatter, world_config
 
@@ -68,5 +68,5 @@ def begin(episode: EpisodeSpec, frame_size: int) -> BlockSearch:
     ores = np.argwhere(body.blocks == BLOCK[TARGET])
     put_body(ground.state, ground.stands[rng.integers(len(ground.stands))], 45.0 * rng.integers(8))
     ground.state.item[0, 0, 0], ground.state.count[0, 0, 0] = ITEM[TOOL], 1
-    ground.state.durability[0, 0, 0] = 250
+    ground.state.durability[0, 0, 0] = DURABILITY[ITEM[TOOL]]
     return BlockSearch(body, Goal(f"mine {TARGET}"), ores, MAX_ITERATIONS[episode.difficulty])
