@@ -63,15 +63,12 @@ class Supervisor(Generic[JobT]):
     _waiting: deque[Batch[JobT]] = field(default_factory=deque)
     _retries: deque[Batch[JobT]] = field(default_factory=deque)
     _owed: dict[tuple[JobT, EpisodeSpec], list[str]] = field(default_factory=dict)
+    _holder: dict[tuple[JobT, EpisodeSpec], Batch[JobT]] = field(default_factory=dict)
 
     @property
     def owed(self) -> int:
         """Episodes that have not left yet."""
         return len(self._owed)
-
-    def owes(self, job: JobT) -> bool:
-        """Whether an episode of `job` has not left yet."""
-        return any(owner == job for owner, _ in self._owed)
 
     @property
     def ready(self) -> bool:
@@ -89,18 +86,22 @@ class Supervisor(Generic[JobT]):
         """Up to `limit` episodes of the oldest job, shared evenly among `hosts`; suspects go first, in the
         groups that are to tell them apart."""
         if self._retries:
-            return self._retries.popleft()
-        if not self._waiting:
+            batch = self._retries.popleft()
+        elif self._waiting:
+            whole = self._waiting.popleft()
+            size = max(1, min(limit, -(-len(whole.specs) // hosts)))
+            if whole.specs[size:]:
+                self._waiting.appendleft(Batch(whole.job, whole.specs[size:]))
+            batch = Batch(whole.job, whole.specs[:size])
+        else:
             return None
-        batch = self._waiting.popleft()
-        size = max(1, min(limit, -(-len(batch.specs) // hosts)))
-        if batch.specs[size:]:
-            self._waiting.appendleft(Batch(batch.job, batch.specs[size:]))
-        return Batch(batch.job, batch.specs[:size])
+        self._holder.update({(batch.job, spec): batch for spec in batch.specs})
+        return batch
 
     def finished(self, job: JobT, spec: EpisodeSpec) -> bool:
         """An episode has its result; False if it had left before (the result is then to be dropped)."""
         self.failures_in_a_row = 0
+        self._holder.pop((job, spec), None)
         return self._owed.pop((job, spec), None) is not None
 
     def episode_failed(self, job: JobT, spec: EpisodeSpec, reason: str) -> EpisodeFailure | None:
@@ -110,6 +111,7 @@ class Supervisor(Generic[JobT]):
         if reasons is None:
             return None
         reasons.append(reason)
+        self._holder.pop((job, spec), None)
         if len(reasons) < self.data.attempts:
             self._retries.append(Batch(job, (spec,)))
             return None
@@ -130,7 +132,7 @@ class Supervisor(Generic[JobT]):
         """The host of `batch` is gone. With a `culprit` (or an episode that was alone) that one gets a
         strike, as in `episode_failed`; otherwise what is left of the batch is tried again in two halves,
         and the machinery gets the blame."""
-        left = [spec for spec in batch.specs if (batch.job, spec) in self._owed]
+        left = self._let_go(batch)
         if culprit not in left:
             culprit = left[0] if len(left) == 1 else None
         if culprit is not None:
@@ -147,9 +149,9 @@ class Supervisor(Generic[JobT]):
 
     def give_back(self, batch: Batch[JobT]) -> None:
         """The batch was cut short and nobody in it is to blame: what is left of it is played again."""
-        left = tuple(spec for spec in batch.specs if (batch.job, spec) in self._owed)
+        left = self._let_go(batch)
         if left:
-            self._waiting.appendleft(Batch(batch.job, left))
+            self._waiting.appendleft(Batch(batch.job, tuple(left)))
 
     def infra_failed(self, reason: str) -> float:
         """A failure of machinery; returns the seconds to wait before the part is started again. Raises
@@ -161,3 +163,10 @@ class Supervisor(Generic[JobT]):
                 f"(InfraBudget.consecutive={self.infra.consecutive}); the last: {reason}"
             )
         return self.infra.delay_s(self.failures_in_a_row)
+
+    def _let_go(self, batch: Batch[JobT]) -> list[EpisodeSpec]:
+        """What `batch` still holds: not what has left, nor what got a strike and is tried elsewhere."""
+        left = [spec for spec in batch.specs if self._holder.get((batch.job, spec)) is batch]
+        for spec in left:
+            del self._holder[batch.job, spec]
+        return left

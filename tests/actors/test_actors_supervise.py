@@ -87,6 +87,19 @@ def test_a_hang_is_blamed_on_the_episode_that_hung() -> None:
     assert [spec.index for spec in rest.specs] == [0, 1, 3]
 
 
+def test_a_struck_episode_is_not_played_twice_when_its_host_dies_too() -> None:
+    books: Supervisor[str] = Supervisor(PLENTY, DataBudget(attempts=2))
+    books.submit("job", specs(4))
+    batch = books.next_batch(4, hosts=1)
+    assert batch is not None
+    assert books.episode_failed("job", specs(4)[1], "broke") is None
+    assert books.batch_died(batch, "died") is None
+    played = []
+    while again := books.next_batch(4, hosts=1):
+        played += [spec.index for spec in again.specs]
+    assert sorted(played) == [0, 1, 2, 3]
+
+
 def test_the_budgets_are_separate_and_say_what_to_change() -> None:
     books: Supervisor[str] = Supervisor(InfraBudget(consecutive=2), DataBudget(attempts=1, quarantined=1))
     books.submit("job", specs(6))
