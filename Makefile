@@ -17,6 +17,11 @@ help:  ## this list
 $(BIN)/.ready: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch>=2.11,<2.14"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . "torch>=2.11,<2.14"
+	touch $@
+
+# What only developers need.
+$(BIN)/.dev: $(BIN)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" "torch>=2.11,<2.14"
 	touch $@
 
@@ -31,18 +36,18 @@ demo: $(BIN)/.ready $(BIN)/.compiled  ## set up, then distil the teacher team in
 
 test: lint types quick slow  ## lint, type-check and run all tests
 
-lint: $(BIN)/.ready  ## ruff and the import contract
+lint: $(BIN)/.dev  ## ruff and the import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(BIN)/.ready  ## mypy, strict on our packages
+types: $(BIN)/.dev  ## mypy, strict on our packages
 	$(BIN)/mypy
 
-quick: $(BIN)/.ready $(BIN)/.compiled  ## the quick tests, on two processes
+quick: $(BIN)/.dev $(BIN)/.compiled  ## the quick tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-slow: $(BIN)/.ready $(BIN)/.compiled  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs
+slow: $(BIN)/.dev $(BIN)/.compiled  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs
 	$(BIN)/python -m pytest -m slow
 
 clean:  ## forget the environment and the caches (runs/ is yours: it stays)
