@@ -20,8 +20,9 @@ from student.types import Sample
 class Reference:
     """The frozen reference and what it said. Values are sums over tokens, natural logarithm."""
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: Student, mixed: bool = False) -> None:
         self.student = student
+        self.mixed = mixed
         self.student.policy.requires_grad_(False)
         self.values: dict[str, tuple[float, float]] = {}
 
@@ -29,8 +30,10 @@ class Reference:
         """(chosen, rejected), (P,) each on the CPU, of P samples that have a rejected reply."""
         new = list({s.sample_id: s for s in samples if s.sample_id not in self.values}.values())
         if new:
-            with torch.no_grad():
-                scores = score(self.student.policy, batcher.packed(new, prefers=True))[0].cpu()
+            packed = batcher.packed(new, prefers=True)
+            kind = packed["input_ids"].device.type
+            with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=self.mixed):
+                scores = score(self.student.policy, packed)[0].cpu()
             for sample, chosen, rejected in zip(new, scores, scores[len(new) :], strict=False):
                 self.values[sample.sample_id] = (float(chosen), float(rejected))
         both = torch.tensor([self.values[sample.sample_id] for sample in samples]).reshape(-1, 2)

@@ -134,6 +134,16 @@ def test_micro_batches_do_not_change_the_loss() -> None:
     assert versions(whole, 0, 2) == pytest.approx(versions(cut, 0, 2), abs=1e-4)
 
 
+def test_mixed_precision_keeps_fp32_weights_and_nearly_the_losses() -> None:
+    plain, mixed = (
+        Learner(tiny_config(bf16=kind), tiny_student(), tiny_student()) for kind in ("off", "mixed")
+    )
+    want, got = versions(plain, 0, 2), versions(mixed, 0, 2)
+    assert got != want
+    assert got == pytest.approx(want, rel=0.02)
+    assert {value.dtype for value in mixed.snapshot().tensors.values()} == {torch.float32}
+
+
 def test_pixels_and_cached_features_give_the_same_losses() -> None:
     frozen = Learner(tiny_config(algorithm="bc"), tiny_student())
     free = Learner(tiny_config(algorithm="bc"), tiny_student(freeze_vision=False))
