@@ -82,7 +82,7 @@ def draw_creature(
     yaw_deg: float,
     mark: int,
     eye: tuple[float, float, float],
-    basis: NDArray[np.float64],
+    basis: NDArray[np.float32],
     rgb_HW3: NDArray[np.uint8],
     depth_HW: NDArray[np.float32],
     mark_HW: NDArray[np.int16],

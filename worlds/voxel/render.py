@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from worlds.voxel.creatures import BODY_KIND, draw_creature
 from worlds.voxel.physics import EYE_HEIGHT
-from worlds.voxel.raycast import cast_frame
+from worlds.voxel.raycast import FLOAT_ROWS, INT_ROWS, STRIDE, WIDEST, cast_frame
 from worlds.voxel.sight import refresh, sight_of
 from worlds.voxel.state import VoxelState
 from worlds.voxel.textures import TEXELS
@@ -37,7 +37,7 @@ class Rendered:
 
 
 @njit(cache=True)
-def _camera(yaw_deg: float, pitch_deg: float, tangent: float, basis: NDArray[np.float64]) -> None:
+def _camera(yaw_deg: float, pitch_deg: float, tangent: float, basis: NDArray[np.float32]) -> None:
     """Rows of `basis`: right and up (times `tangent`), ahead."""
     yaw, pitch = np.deg2rad(yaw_deg), np.deg2rad(pitch_deg)
     sine, cosine = np.sin(yaw), np.cos(yaw)
@@ -52,9 +52,11 @@ def _frame(
     b: int,
     a: int,
     blocks: NDArray[np.uint8],
-    leap: NDArray[np.uint8],
+    leap: NDArray[np.int32],
+    columns: NDArray[np.uint8],
     texels: NDArray[np.uint32],
-    highest: int,
+    floats: NDArray[np.float32],
+    ints: NDArray[np.int32],
     position: NDArray[np.float64],
     yaw_deg: NDArray[np.float64],
     pitch_deg: NDArray[np.float64],
@@ -67,14 +69,24 @@ def _frame(
     mark_HW: NDArray[np.int16],
     block_HW: NDArray[np.uint8],
     cell_HW3: NDArray[np.int16],
-    buffers: bool,
 ) -> None:
     """One body's frame: blocks, then creatures."""
-    basis = np.empty((3, 3))
+    basis = np.empty((3, 3), np.float32)
     _camera(yaw_deg[b, a], pitch_deg[b, a], tangent, basis)
     eye = (position[b, a, 0], position[b, a, 1] + EYE_HEIGHT, position[b, a, 2])
     cast_frame(
-        blocks[b], leap[b], texels, highest, eye, basis, rgb_HW3, depth_HW, block_HW, cell_HW3, buffers
+        blocks[b],
+        leap[b],
+        columns[b],
+        texels,
+        floats,
+        ints,
+        eye,
+        basis,
+        rgb_HW3,
+        depth_HW,
+        block_HW,
+        cell_HW3,
     )
     for n in range(animal_kind.shape[1]):
         if animal_kind[b, n] != 0:
@@ -86,7 +98,17 @@ def _frame(
         if other != a:
             x, y, z = position[b, other]
             draw_creature(
-                BODY_KIND, x, y, z, yaw_deg[b, other], -2 - other, eye, basis, rgb_HW3, depth_HW, mark_HW
+                np.uint8(BODY_KIND),
+                x,
+                y,
+                z,
+                yaw_deg[b, other],
+                -2 - other,
+                eye,
+                basis,
+                rgb_HW3,
+                depth_HW,
+                mark_HW,
             )
 
 
@@ -94,9 +116,11 @@ def _frame(
 def _render_all(
     words: NDArray[np.uint64],
     blocks: NDArray[np.uint8],
-    leap: NDArray[np.uint8],
+    leap: NDArray[np.int32],
+    columns: NDArray[np.uint8],
     texels: NDArray[np.uint32],
-    plain: NDArray[np.uint8],
+    floats: NDArray[np.float32],
+    ints: NDArray[np.int32],
     hashes: NDArray[np.uint64],
     position: NDArray[np.float64],
     yaw_deg: NDArray[np.float64],
@@ -113,20 +137,26 @@ def _render_all(
     mark = np.empty((height, width), np.int16)
     no_block, no_cell = np.empty((0, 0), np.uint8), np.empty((0, 0, 3), np.int16)
     for b in range(blocks.shape[0]):
-        refresh(words[b], blocks[b], leap[b], plain[b], hashes[b])
-        highest = np.int64(plain[b, 0].max())
+        refresh(words[b], blocks[b], leap[b], columns[b], hashes[b])
         for a in range(position.shape[1]):
             _frame(
-                b, a, blocks, leap, texels, highest, position, yaw_deg, pitch_deg, animal_kind, animal_position,
-                animal_yaw_deg, tangent, rgb_BAHW3[b, a], depth, mark, no_block, no_cell, False,
+                b, a, blocks, leap, columns, texels, floats, ints, position, yaw_deg, pitch_deg, animal_kind, animal_position,
+                animal_yaw_deg, tangent, rgb_BAHW3[b, a], depth, mark, no_block, no_cell,
             )  # fmt: skip
+
+
+def _scratch(size: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Working memory of `cast_frame`."""
+    if not 0 < size <= WIDEST:
+        raise ValueError(f"a frame of {size} pixels cannot be rendered: take 1 to {WIDEST}")
+    return np.zeros(FLOAT_ROWS * STRIDE, np.float32), np.zeros(INT_ROWS * STRIDE, np.int32)
 
 
 def render(state: VoxelState, b: int, a: int, size: int, fov_deg: float = 90.0) -> Rendered:
     """What body `a` of world `b` sees, `size` x `size`, with the buffers of `Rendered`."""
     sight = sight_of(state)
     words = state.blocks[b].view(np.uint64)
-    refresh(words, state.blocks[b], sight.leap[b], sight.plain[b], sight.hashes[b])
+    refresh(words, state.blocks[b], sight.leap[b], sight.columns[b], sight.hashes[b])
     tangent = float(np.tan(np.deg2rad(fov_deg) / 2))
     rgb = np.empty((size, size, 3), np.uint8)
     t = np.empty((size, size), np.float32)
@@ -134,9 +164,9 @@ def render(state: VoxelState, b: int, a: int, size: int, fov_deg: float = 90.0) 
     block_id = np.empty((size, size), np.uint8)
     cell = np.empty((size, size, 3), np.int16)
     _frame(
-        b, a, state.blocks, sight.leap, TEXELS, int(sight.plain[b, 0].max()), state.position, state.yaw_deg,
+        b, a, state.blocks, sight.leap, sight.columns, TEXELS, *_scratch(size), state.position, state.yaw_deg,
         state.pitch_deg, state.animal_kind, state.animal_position, state.animal_yaw_deg, tangent,
-        rgb, t, animal, block_id, cell, True,
+        rgb, t, animal, block_id, cell,
     )  # fmt: skip
     creature = animal != NOBODY
     block_id[creature] = 0
@@ -152,7 +182,7 @@ def render_batch(state: VoxelState, size: int, fov_deg: float = 90.0) -> NDArray
     sight = sight_of(state)
     frames = np.empty((*state.position.shape[:2], size, size, 3), np.uint8)
     _render_all(
-        state.blocks.view(np.uint64), state.blocks, sight.leap, TEXELS, sight.plain, sight.hashes, state.position,
+        state.blocks.view(np.uint64), state.blocks, sight.leap, sight.columns, TEXELS, *_scratch(size), sight.hashes, state.position,
         state.yaw_deg, state.pitch_deg, state.animal_kind, state.animal_position, state.animal_yaw_deg,
         float(np.tan(np.deg2rad(fov_deg) / 2)), frames,
     )  # fmt: skip

@@ -1,12 +1,13 @@
 """Tables that let a ray leap over empty space, and that notice by themselves when blocks change.
 
-Invariant: for a column c and a radius r, every cell of the window of columns within r of c whose y is
-at least `top`, or at least `floor` and below `roof`, is air. `floor` is the first air from the
-bottom of the world, `roof` the end of that air, `top` the end of everything. A ray that is in
-one of the two gaps may leave the window without a look at a block.
+Invariant: `leap` says of every cell of a world how far a ray that is in it may go without meeting
+anything but air: to the edge of the window of columns within `radius`, between `low` and `high`. The
+window is the largest of `RADII` in which all columns are empty from `low` to `high`, where a column
+has two gaps that count: above everything, and the first air from below (a cave, or under a tree).
+A cell that is not air, and the border of one cell round the world, say `STOP`.
 
 The tables are derived: no snapshot holds them. `refresh` hashes each slab of the world (64-bit, about
-10 us for 64x64x64) and rebuilds only what changed, so nobody has to report a change of a block.
+10 us for 64x64x64) and rebuilds what changed, so nobody has to report a change of a block.
 """
 
 from __future__ import annotations
@@ -21,18 +22,23 @@ from numpy.typing import NDArray
 from worlds.voxel.state import VoxelState
 
 RADII = (0, 1, 3, 7)
-TOP, FLOOR, ROOF = range(3)
+EVERYWHERE = 127
+"""The radius of the window of a cell above everything in the world."""
+STOP = np.int32(-(2**31))
+HIGH_SHIFT, RADIUS_SHIFT, FIELD = 9, 18, 511
+"""A code is low | high << 9 | radius << 18, heights counted with the border (y + 1)."""
+TOP, FLOOR, DEPTH = range(3)
 _P = np.uint64(0x9E3779B97F4A7C15)
 _S = np.uint64(29)
 
 
 @dataclass
 class Sight:
-    """The tables of a batch of worlds: `leap` uint8 (B, X, Z, 16), entry 4 * level + TOP, FLOOR or ROOF;
-    `plain` uint8 (B, 3, X, Z), the same of the bare columns; `hashes` uint64 (B, X) of the slabs."""
+    """The tables of a batch of worlds: `leap` int32 (B, X + 2, Z + 2, Y + 2); `columns` uint8 (B, 3, X, Z): the end of
+    everything in a column, its first air, and 255 minus the end of that air; `hashes` uint64 (B, X)."""
 
-    leap: NDArray[np.uint8]
-    plain: NDArray[np.uint8]
+    leap: NDArray[np.int32]
+    columns: NDArray[np.uint8]
     hashes: NDArray[np.uint64]
 
 
@@ -47,11 +53,11 @@ def sight_of(state: VoxelState) -> Sight:
     sight = _OF_BLOCKS.get(id(blocks))
     if sight is None:
         worlds, size_x, size_z, size_y = blocks.shape
-        if size_y % 8 or not blocks.flags.c_contiguous:
-            raise ValueError(f"worlds of height {size_y} cannot be rendered: take a multiple of 8")
+        if size_y % 8 or size_y > 248 or not blocks.flags.c_contiguous:
+            raise ValueError(f"worlds of height {size_y} cannot be rendered: take a multiple of 8 up to 248")
         sight = Sight(
-            leap=np.zeros((worlds, size_x, size_z, 16), np.uint8),
-            plain=np.zeros((worlds, 3, size_x, size_z), np.uint8),
+            leap=np.full((worlds, size_x + 2, size_z + 2, size_y + 2), STOP, np.int32),
+            columns=np.zeros((worlds, 3, size_x, size_z), np.uint8),
             hashes=np.zeros((worlds, size_x), np.uint64),
         )
         _OF_BLOCKS[id(blocks)] = sight
@@ -63,9 +69,7 @@ def sight_of(state: VoxelState) -> Sight:
 def _hash_slab(words: NDArray[np.uint64]) -> np.uint64:
     """Four interleaved multiply-xor chains; never 0, which marks "not built"."""
     a, b, c, d = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    n = words.size
-    i = 0
-    while i + 4 <= n:
+    for i in range(0, words.size - 3, 4):
         a = (a ^ words[i]) * _P
         b = (b ^ words[i + 1]) * _P
         c = (c ^ words[i + 2]) * _P
@@ -74,84 +78,108 @@ def _hash_slab(words: NDArray[np.uint64]) -> np.uint64:
         b ^= b >> _S
         c ^= c >> _S
         d ^= d >> _S
-        i += 4
-    while i < n:
+    for i in range(words.size - words.size % 4, words.size):
         a = (a ^ words[i]) * _P
         a ^= a >> _S
-        i += 1
     return (((a * _P ^ b) * _P ^ c) * _P ^ d) | np.uint64(1)
 
 
 @njit(cache=True)
-def _measure_slab(slab: NDArray[np.uint8], plain: NDArray[np.uint8], x: int) -> None:
+def _measure_slab(slab: NDArray[np.uint8], columns: NDArray[np.uint8], x: int) -> None:
     """The three heights of every column of a slab (Z, Y)."""
     size_z, size_y = slab.shape
     for z in range(size_z):
-        column = slab[z]
         top = size_y
-        while top > 0 and column[top - 1] == 0:
+        while top > 0 and slab[z, top - 1] == 0:
             top -= 1
         floor = 0
-        while floor < top and column[floor] != 0:
+        while floor < top and slab[z, floor] != 0:
             floor += 1
         roof = floor
-        while roof < top and column[roof] == 0:
+        while roof < size_y and slab[z, roof] == 0:
             roof += 1
-        plain[TOP, x, z] = top
-        plain[FLOOR, x, z] = floor
-        plain[ROOF, x, z] = roof if roof < top else 255
+        columns[TOP, x, z] = top
+        columns[FLOOR, x, z] = floor
+        columns[DEPTH, x, z] = 255 - roof
 
 
 @njit(cache=True)
-def _widen(source: NDArray[np.uint8], target: NDArray[np.uint8], reach: int, lowest: bool) -> None:
-    """Minimum or maximum over the 3x3 offsets -reach, 0, +reach (outside the world counts for nothing)."""
-    size_x, size_z = source.shape
-    along = source.copy()
+def _widen(field: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:
+    """The maximum over the 3x3 offsets -reach, 0, +reach (outside the world counts for nothing)."""
+    size_x, size_z = field.shape
+    along, wide = field.copy(), field.copy()
     for x in range(size_x):
         for other in (x - reach, x + reach):
             if 0 <= other < size_x:
                 for z in range(size_z):
-                    value = source[other, z]
-                    along[x, z] = min(along[x, z], value) if lowest else max(along[x, z], value)
-    for x in range(size_x):
+                    along[x, z] = max(along[x, z], field[other, z])
         for z in range(size_z):
-            value = along[x, z]
-            if z >= reach:
-                value = min(value, along[x, z - reach]) if lowest else max(value, along[x, z - reach])
-            if z + reach < size_z:
-                value = min(value, along[x, z + reach]) if lowest else max(value, along[x, z + reach])
-            target[x, z] = value
+            wide[x, z] = along[x, z]
+        for z in range(size_z - reach):
+            wide[x, z] = max(wide[x, z], along[x, z + reach])
+        for z in range(size_z - reach):
+            wide[x, z + reach] = max(wide[x, z + reach], along[x, z])
+    return wide
+
+
+@njit(cache=True)
+def _write_codes(
+    world: NDArray[np.uint8],
+    leap: NDArray[np.int32],
+    windows: NDArray[np.uint8],
+    first: int,
+    last: int,
+) -> None:
+    """The codes of the slabs first .. last - 1 from `windows` (levels, 3, X, Z)."""
+    size_y = world.shape[2]
+    highest = np.int64(windows[0, TOP].max())
+    for x in range(first, last):
+        for z in range(world.shape[1]):
+            for y in range(size_y):
+                code = (y + 1) | ((y + 2) << HIGH_SHIFT)
+                leap[x + 1, z + 1, y + 1] = STOP if world[x, z, y] else np.int32(code)
+            for level in range(len(RADII)):
+                radius = RADII[level] << RADIUS_SHIFT
+                top = np.int64(windows[level, TOP, x, z])
+                floor = np.int64(windows[level, FLOOR, x, z])
+                roof = min(size_y, 255 - np.int64(windows[level, DEPTH, x, z]))
+                code = (floor + 1) | ((roof + 1) << HIGH_SHIFT) | radius
+                for y in range(floor, roof):
+                    leap[x + 1, z + 1, y + 1] = np.int32(code)
+                code = (top + 1) | ((size_y + 1) << HIGH_SHIFT) | radius
+                for y in range(top, size_y):
+                    leap[x + 1, z + 1, y + 1] = np.int32(code)
+            code = (highest + 1) | ((size_y + 1) << HIGH_SHIFT) | (EVERYWHERE << RADIUS_SHIFT)
+            for y in range(highest, size_y):
+                leap[x + 1, z + 1, y + 1] = np.int32(code)
 
 
 @njit(cache=True)
 def refresh(
     words: NDArray[np.uint64],
     world: NDArray[np.uint8],
-    leap: NDArray[np.uint8],
-    plain: NDArray[np.uint8],
+    leap: NDArray[np.int32],
+    columns: NDArray[np.uint8],
     hashes: NDArray[np.uint64],
 ) -> bool:
     """Bring one world's tables up to date; `words` is `world` (X, Z, Y) seen as uint64 (X, Z, Y / 8).
     Returns whether anything had changed."""
-    size_x = world.shape[0]
-    changed = False
+    size_x, size_z, _ = world.shape
+    first, last, highest = size_x, 0, columns[TOP].max()
     for x in range(size_x):
         found = _hash_slab(words[x].reshape(-1))
         if found != hashes[x]:
             hashes[x] = found
-            _measure_slab(world[x], plain, x)
-            changed = True
-    if not changed:
+            _measure_slab(world[x], columns, x)
+            first, last = min(first, x), x + 1
+    if last == 0:
         return False
-    before = np.empty(plain.shape[1:], np.uint8)
-    after = np.empty(plain.shape[1:], np.uint8)
-    for field in range(3):
-        before[:] = plain[field]
-        for level in range(4):
-            if level > 0:
-                _widen(before, after, (0, 1, 2, 4)[level], field == ROOF)
-                before[:] = after
-            for x in range(size_x):
-                for z in range(world.shape[1]):
-                    leap[x, z, 4 * level + field] = before[x, z]
+    windows = np.empty((len(RADII), 3, size_x, size_z), np.uint8)
+    windows[0] = columns
+    for level in range(1, len(RADII)):
+        for field in range(3):
+            windows[level, field] = _widen(windows[level - 1, field], RADII[level] - RADII[level - 1])
+    if columns[TOP].max() != highest:
+        first, last = 0, size_x
+    _write_codes(world, leap, windows, max(0, first - RADII[-1]), min(size_x, last + RADII[-1]))
     return True

@@ -49,8 +49,10 @@ class TerrainConfig:
 
     def __post_init__(self) -> None:
         x, z, y = self.size
-        if min(x, z) < 16 or not 24 <= y <= 255:
-            raise ValueError(f"size {self.size}: X and Z must be at least 16, Y from 24 to 255")
+        if min(x, z) < 16 or not 24 <= y <= 248 or y % 8:
+            raise ValueError(
+                f"size {self.size}: X and Z must be at least 16, Y a multiple of 8 from 24 to 248"
+            )
         if self.style != "mixed" and self.style not in landscape.BIOMES:
             raise ValueError(f"style {self.style!r} is not one of mixed, {', '.join(landscape.BIOMES)}")
         for name in self.landmarks:
