@@ -58,9 +58,7 @@ class VoxelState:
     seen: NDArray[np.bool_]  # (B, A, X, Z)
 
     @classmethod
-    def empty(
-        cls, worlds: int, size: tuple[int, int, int], bodies: int = 1, animals: int = 12
-    ) -> VoxelState:
+    def empty(cls, worlds: int, size: tuple[int, int, int], bodies: int = 1, animals: int = 12) -> VoxelState:
         """All-air worlds of `size` (X, Z, Y) with bodies at the origin."""
         b, a, n, c = worlds, bodies, animals, CONTAINERS
         x, z, y = size
