@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from worlds.babyai.mirror import NOTES, describe_instruction, in_view, note_for, object_name, target_cells
 from worlds.babyai.view import EMPTY, draw_one, look
 from worlds.base import HISTORY_TURNS, Score, View, World
-from worlds.types import EpisodeSpec, Goal, Mirror, Outcome, Status
+from worlds.types import EpisodeSpec, Frame, Goal, Mirror, Outcome, Status
 
 SINGLE_ROOM_ITERATIONS = 64
 MOVES = ("turn left", "turn right", "forward")
 ACTIONS = (*MOVES, "pick up", "drop", "toggle")
 """In minigrid's order: the index is minigrid's action."""
 EMPTY_HANDS = (EMPTY, 0)
+OVERVIEW_TILE = 12
 
 
 class BabyAIWorld(World):
@@ -66,6 +67,12 @@ class BabyAIWorld(World):
         self._success = self._over = False
         self._look()
         return Goal(str(self._env.mission))
+
+    def overview(self) -> tuple[Frame, tuple[float, float]]:
+        """See `World.overview`: minigrid's own full view."""
+        x, y = self._env.agent_pos
+        image: Frame = self._env.get_full_render(highlight=True, tile_size=OVERVIEW_TILE)
+        return image, ((float(x) + 0.5) * OVERVIEW_TILE, (float(y) + 0.5) * OVERVIEW_TILE)
 
     def _apply(self, action: str) -> Outcome:
         before = self._state()

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worlds.base import HISTORY_TURNS, Score, View, World
-from worlds.types import EpisodeSpec, Goal, Mirror, Outcome
+from worlds.types import EpisodeSpec, Frame, Goal, Mirror, Outcome
 from worlds.voxel.data import ANIMAL_KIND, BLOCK_NAMES
 from worlds.voxel.mirror import NOTES, build_mirror
 from worlds.voxel.perception import Thing, block_mask, things_in_sight
 from worlds.voxel.skills import Skills
 from worlds.voxel.tasks import block_search, goal_search, map_exploration, material_collection
 from worlds.voxel.tasks.common import LANDMARKS, RESOURCES, Task, heard_now, status_of
+from worlds.voxel.topdown import top_down
 
 SUITES = (
     "voxel/goal_name",
@@ -101,6 +102,12 @@ class VoxelWorld(World):
             recent_targets=_distinct(self._sightings[-HISTORY_TURNS - 1 :]),
             iteration=self.iteration,
         )
+
+    def overview(self) -> tuple[Frame, tuple[float, float]]:
+        """See `World.overview`: north is up, one pixel a block."""
+        body = self.task.body
+        x, _, z = body.state.position[body.b, body.a]
+        return top_down(body.state.blocks[body.b]), (float(x), float(z))
 
     # -- own ------------------------------------------------------------------------------------
 
