@@ -33,8 +33,8 @@ def run() -> list[dict[str, Any]]:
     prompts = _prompts(32)
     rows = []
     for batch in (1, 32):
-        ours = [_rate(scoring, prompts, batch) for _ in range(ROUNDS)]
-        theirs = [_rate(generating, prompts, batch) for _ in range(ROUNDS)]
+        pairs = [(_rate(scoring, prompts, batch), _rate(generating, prompts, batch)) for _ in range(ROUNDS)]
+        ours, theirs = zip(*pairs, strict=True)
         rows.append(
             {
                 "name": f"score_vs_generate_b{batch}",

@@ -129,9 +129,11 @@ def _stages_alone(config: RunConfig) -> dict[str, float]:
         rates, samples = _producers_alone(config, machinery)
         checkpoints = Path(config.runs_dir) / "alone"
         learning = machinery.learning("distil", config.student, config.student, checkpoints)
-        pool = ReplayPool(samples=samples)
-        fresh = samples[: len(samples) // 2]
-        learning.train(fresh, pool)
+        # The second half is a round's worth of samples that the learner has not seen, as in a run: with
+        # fewer, the steps of a version would count for less; known ones would find their features cached.
+        half = len(samples) // 2
+        pool, fresh = ReplayPool(samples=samples[:half]), samples[half:]
+        learning.train(samples[:half], pool)
         began = time.perf_counter()
         learning.train(fresh, pool)
         rates["learner"] = len(fresh) / (time.perf_counter() - began)
@@ -144,7 +146,7 @@ def _stages_alone(config: RunConfig) -> dict[str, float]:
 def _producers_alone(config: RunConfig, machinery: RayMachinery) -> tuple[dict[str, float], list[Sample]]:
     """Hosts with policy and teacher, without a learner: the seconds that they spend in each stage give its
     own rate."""
-    specs = make_plan(config)[2].specs
+    specs = [spec for chunk in make_plan(config)[2:4] for spec in chunk.specs]
     rollouts = machinery.rollouts(config.student)
     samples: list[Sample] = []
     try:

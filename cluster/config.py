@@ -13,11 +13,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from evaluation.config import EvaluationConfig
 from learner.config import LearnerConfig
 from student.config import StudentConfig
 from teachers.config import TeacherConfig
+from teachers.types import ROLES
 
 REACHERS = ("student", "teacher", "expert")
 """Who reaches the states that the teacher labels: the student (DAgger), or a cloned demonstrator."""
@@ -33,6 +35,10 @@ class ReferenceConfig:
     episodes: int = 600
     epochs: float = 3.0
     lr: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ValueError("reference.episodes is at least 1: the reference policy is cloned from them")
 
 
 @dataclass
@@ -69,6 +75,12 @@ class DistilConfig:
             raise ValueError("distil.curriculum needs at least one difficulty, such as [2]")
         if self.temperature < 0:
             raise ValueError("distil.temperature is 0 (always the best action) or more")
+        unknown = [role for role in self.roles if role not in ROLES]
+        if unknown or not self.roles:
+            raise ValueError(
+                f"distil.roles has {', '.join(unknown) or 'no role'}; name some of {', '.join(ROLES)}, "
+                "from the top down"
+            )
 
     def mix(self, round_index: int) -> float:
         """The probability that the teacher acts in a decision of this round."""
@@ -128,6 +140,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not self.suites:
             raise ValueError("suites is empty: name at least one, such as suites=[voxel/goal_name]")
+        if len(set(self.suites)) < len(self.suites):
+            raise ValueError(
+                "suites names one twice: name each once, and weigh them with learner.replay_weights"
+            )
         if self.cluster.mode == "serial" and self.distil.staleness > 0:
             raise ValueError(
                 "serial mode runs the parts in turn, so nothing can be stale: set distil.staleness=0 "
@@ -135,6 +151,7 @@ class RunConfig:
             )
         if self.cluster.mode == "serial" and self.cluster.learners > 1:
             raise ValueError("serial mode has one learner: set cluster.learners=1 or cluster.mode=ray")
+        self.learner.check_ranks(self.cluster.learners)
 
 
 def load_config(preset: Path | None, overrides: Sequence[str] = ()) -> RunConfig:
@@ -149,9 +166,9 @@ def load_config(preset: Path | None, overrides: Sequence[str] = ()) -> RunConfig
         for override in overrides:
             if "=" not in override:
                 raise ValueError(f"the override {override!r} has no '=': write key=value, such as seed=1")
-            layers = OmegaConf.merge(layers, OmegaConf.from_dotlist([override]))
+            layers = OmegaConf.merge(layers, _parse(override))
         config = OmegaConf.to_object(layers)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, TypeError) as error:  # TypeError: a mapping where a list is meant
         raise ValueError(_sentence(error)) from error
     assert isinstance(config, RunConfig)
     return config
@@ -160,6 +177,16 @@ def load_config(preset: Path | None, overrides: Sequence[str] = ()) -> RunConfig
 def dump_config(config: RunConfig) -> str:
     """The resolved config as YAML; `load_config` of it gives the same config."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _parse(override: str) -> DictConfig:
+    try:
+        return OmegaConf.from_dotlist([override])
+    except YAMLError as error:
+        raise ValueError(
+            f"the value of the override {override!r} is not readable as YAML: close its brackets and quotes, "
+            "and put quotes around special characters"
+        ) from error
 
 
 def _read(preset: Path) -> DictConfig:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actors.codec import decode, encode, order_of
@@ -23,11 +23,14 @@ from cluster.run import RunFailed
 from cluster.watch import Watch
 from learner.replay import ReplayPool
 from ledger import Ledger
+from ledger.records import sample_id
 from student.types import Sample
 
 LEASE_S = 24 * 3600.0
 OWNER = "learner"
 WAIT_S = 0.25
+TRAIN_S = 2 * 3600.0
+"""A version that takes longer than this is not coming: a rank hangs."""
 FAILED_SHARE = 0.2
 """A chunk of which more episodes than this failed stops the run: the world, not a seed, is broken."""
 
@@ -86,17 +89,17 @@ class Distiller:
 
     def run(self) -> None:
         """Produce and train until every chunk has been trained on. Raises RunFailed where too many
-        episodes of a chunk fail."""
+        episodes of a chunk fail, or a version is not trained within `TRAIN_S`."""
         self._catch_up()
         last = max(self._chunks)
-        training = False
+        training, trains_until = False, 0.0
         began, waited = time.monotonic(), {"rollouts": 0.0, "learner": 0.0}
         while self._current <= last:
             self._submit()
             chunk = self._chunks[self._current]
             if not training and self._complete(chunk.index):
                 self._train(chunk)
-                training = True
+                training, trains_until = True, time.monotonic() + TRAIN_S
             tick = time.monotonic()
             for index, outcome in self._rollouts.results(0.0 if training else WAIT_S):
                 self._record(self._chunks[index], outcome)
@@ -109,6 +112,11 @@ class Distiller:
                     training = False
                     self._finish(chunk, metrics, time.monotonic() - began, waited)
                     began, waited = time.monotonic(), {"rollouts": 0.0, "learner": 0.0}
+                elif time.monotonic() > trains_until:
+                    raise RunFailed(
+                        f"the learner did not train chunk {chunk.name} within {TRAIN_S:.0f} s: a rank hangs, "
+                        "or learner.steps_per_version is too much here; look at run.log, then --resume"
+                    )
             self._watch.episodes(
                 chunk.name, len(self._tallies[chunk.index].ended), len(chunk.specs), training
             )
@@ -153,11 +161,11 @@ class Distiller:
                     "go on with --resume."
                 )
             return
+        samples = outcome.samples
+        if chunk.phase == "reference":
+            samples = tuple(_demonstrated(sample, outcome.spec.seed) for sample in samples)
         self._ledger.append(
-            [
-                encode(sample, order_of(chunk.index, position, place))
-                for place, sample in enumerate(outcome.samples)
-            ]
+            [encode(sample, order_of(chunk.index, position, place)) for place, sample in enumerate(samples)]
         )
         tally.episodes += 1
         tally.successes += outcome.success
@@ -187,7 +195,9 @@ class Distiller:
                 f"the ledger's reasons {self._ledger.reasons()}, then --resume"
             )
         self._fresh = valid
-        self._learning.start(valid, self._pool, round(chunk.epochs * len(valid) / self._config.learner.batch))
+        steps = round(chunk.epochs * len(valid) / self._config.learner.batch)
+        # 0 would be the learner's own number of steps: a small chunk must not get that many epochs.
+        self._learning.start(valid, self._pool, max(1, steps) if chunk.epochs else 0)
 
     def _finish(
         self, chunk: Chunk, metrics: Mapping[str, float], seconds: float, waited: Mapping[str, float]
@@ -241,7 +251,7 @@ class Distiller:
                 if ids:
                     metadata = {"trained_chunks": index + 1}
                     self._ledger.settle(ids, "trained", owner=OWNER, metadata=metadata)
-                self._pool.extend(self._samples(low, high))
+        self._pool.extend(self._samples(order_of(self._first), order_of(self._current)))
         self._submitted = self._current
 
     def _claim(self, chunk: Chunk) -> list[str]:
@@ -255,6 +265,14 @@ class Distiller:
 
 
 _STEP_BITS = order_of(0, 1).bit_length() - 1
+
+
+def _demonstrated(sample: Sample, seed: int) -> Sample:
+    """A demonstration under a name of its own: where the expert is the teacher, the relabelled sample would
+    have the same one, and the ledger would take it for known."""
+    episode = f"{sample.episode}/demonstration"
+    name = sample_id(sample.suite, seed, episode, sample.step, sample.role, sample.teacher_version)
+    return replace(sample, episode=episode, sample_id=name)
 
 
 def _rollout_figures(chunk: Chunk, tally: _Tally) -> dict[str, Any]:

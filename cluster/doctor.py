@@ -6,6 +6,7 @@ Invariant: every finding is (what, value, verdict, advice), and a verdict other 
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import sys
@@ -93,7 +94,7 @@ def _shared_memory() -> Finding:
             "/dev/shm",
             f"{len(stale)} stale DeepSpeed buffers",
             "warn",
-            "another program left them: remove /dev/shm/deepspeed_allreduce_buffer_*",
+            "if no run is going, a killed one left them: remove /dev/shm/deepspeed_allreduce_buffer_*",
         )
     if free < 1:
         return Finding(
@@ -106,7 +107,8 @@ def _shared_memory() -> Finding:
 
 
 def _disk(runs_dir: Path) -> Finding:
-    place = runs_dir if runs_dir.is_dir() else Path.cwd()
+    # The folder need not be there yet: the disk is that of the nearest one above it.
+    place = next(folder for folder in (runs_dir, *runs_dir.resolve().parents) if folder.is_dir())
     free = shutil.disk_usage(place).free / GIB
     if free >= 5:
         return Finding("disk free", f"{free:.1f} GiB", "ok")
@@ -119,6 +121,8 @@ def _disk(runs_dir: Path) -> Finding:
 
 
 def _gpu() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding("GPU", "unknown", "warn", "torch is needed to look for one: see above")
     import torch
 
     if torch.cuda.is_available():

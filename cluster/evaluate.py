@@ -50,13 +50,25 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
             markup=False,
             soft_wrap=True,
         )
+        for reason in score.broken:
+            console.print(f"  broken: {reason}", highlight=False, markup=False, soft_wrap=True)
 
     notes = config.student.memory_notes
     scores = evaluate(config.evaluation, suites, policies, config.frame_size, config.seed, notes, tell)
-    traces = []
+    done = Evaluation(
+        run=run.name,
+        date=time.strftime("%Y-%m-%d"),
+        machine=f"{os.cpu_count()} cores, {platform.machine()}",
+        split=config.evaluation.split,
+        version=len(make_plan(config)),
+        scores=scores,
+        traces=[],
+    )
+    # The scores took minutes: they are safe before the traces are begun.
+    write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.traced and "student" in policies:
         teacher = TeacherReplica("teacher", partial(make_teacher, config=config.teacher))
-        traces = record(
+        done.traces = record(
             config.evaluation,
             suites,
             "student",
@@ -66,16 +78,7 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
             config.seed,
             notes,
         )
-    done = Evaluation(
-        run=run.name,
-        date=time.strftime("%Y-%m-%d"),
-        machine=f"{os.cpu_count()} cores, {platform.machine()}",
-        split=config.evaluation.split,
-        version=len(make_plan(config)),
-        scores=scores,
-        traces=traces,
-    )
-    write_whole(folder.evaluation_file, done.model_dump_json())
+        write_whole(folder.evaluation_file, done.model_dump_json())
     report = write_report(folder.path)
     console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
     if as_json:

@@ -19,6 +19,7 @@ class MetricsLog:
         # Imported here: TensorBoard's writer costs a second, and `--help` must not pay it.
         from torch.utils.tensorboard import SummaryWriter
 
+        _drop_torn_line(jsonl)
         self._stream = jsonl.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(tensorboard))
 
@@ -35,6 +36,13 @@ class MetricsLog:
         """Flush and close both files."""
         self._stream.close()
         self._events.close()
+
+
+def _drop_torn_line(jsonl: Path) -> None:
+    """Cut off what a killed run left of its last line: a resumed run would write on in the middle of it."""
+    if jsonl.is_file():
+        with jsonl.open("r+b") as stream:
+            stream.truncate(stream.read().rfind(b"\n") + 1)
 
 
 def read_metrics(jsonl: Path) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from cluster.run import RunFolder
 from learner.pretrain import PretrainConfig, make_source, pretrain
@@ -27,7 +28,7 @@ def run_pretrain(world: str, overrides: Sequence[str], out: Path | None) -> None
         layers = OmegaConf.merge(
             OmegaConf.structured(PretrainConfig), OmegaConf.from_dotlist(list(overrides))
         )
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, YAMLError) as error:
         raise ValueError(
             f"pretrain cannot take {' '.join(overrides)}: {str(error).splitlines()[0]}"
         ) from error

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError
 
 from actors.ray_parts import Parts
 from actors.ray_pool import PoolConfig, RayRollouts
 from cluster.config import RunConfig
+from cluster.run import RunFailed
 from cluster.serial import learner_config
 from learner.ray_train import LearnerGroup, RayLearner
+from learner.replay import ReplaySource
 from student.config import StudentConfig
 from student.student import Student
+from student.types import Sample
 from teachers.make import make_expert, make_teacher
 from worlds.make import make_world
 
@@ -30,20 +36,44 @@ MIB = 2**20
 PASSED_ON = ("NUMBA_CACHE_DIR", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "RETORT_DEBUG")
 
 
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """A border to Ray: what it raises ends the run with a sentence, not with a traceback."""
+    try:
+        yield
+    except (RuntimeError, RayError) as error:
+        raise RunFailed(f"{what}: {error}") from error
+
+
+class GroupLearning(RayLearner):
+    """A learner group whose end is told as `RunFailed`."""
+
+    def start(self, fresh: Sequence[Sample], pool: ReplaySource, steps: int = 0, save: bool = True) -> None:
+        """See `RayLearner.start`."""
+        with _told("the learner cannot be given work"):
+            super().start(fresh, pool, steps, save)
+
+    def poll(self, wait_s: float = 0.0) -> dict[str, float] | None:
+        """See `RayLearner.poll`."""
+        with _told("the learner failed"):
+            return super().poll(wait_s)
+
+
 def start_ray(config: RunConfig) -> None:
     """Join the cluster that is named, else start one on loopback."""
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(runtime_env=runtime, logging_level=logging.WARNING)
-        return
-    ray.init(
-        include_dashboard=False,
-        object_store_memory=config.cluster.object_store_mb * MIB,
-        runtime_env=runtime,
-        logging_level=logging.WARNING,
-        log_to_driver="RETORT_DEBUG" in os.environ,
-    )
+    with _told("Ray cannot be started or joined (`retort doctor` looks at its token, /dev/shm and memory)"):
+        if "RAY_ADDRESS" in os.environ:
+            ray.init(runtime_env=runtime, logging_level=logging.WARNING)
+            return
+        ray.init(
+            include_dashboard=False,
+            object_store_memory=config.cluster.object_store_mb * MIB,
+            runtime_env=runtime,
+            logging_level=logging.WARNING,
+            log_to_driver="RETORT_DEBUG" in os.environ,
+        )
 
 
 class RayMachinery:
@@ -82,7 +112,7 @@ class RayMachinery:
 
     def learning(
         self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path
-    ) -> RayLearner:
+    ) -> GroupLearning:
         """The learner's ranks under Ray Train."""
         cluster = self._config.cluster
         checkpoints.mkdir(parents=True, exist_ok=True)
@@ -92,7 +122,9 @@ class RayMachinery:
             for one in (student, reference)
         ]
         assert absolute[0] is not None
-        return RayLearner(learner_config(self._config, phase), absolute[0], absolute[1], checkpoints, group)
+        settings = learner_config(self._config, phase)
+        with _told("the learner did not start"):
+            return GroupLearning(settings, absolute[0], absolute[1], checkpoints, group)
 
     def close(self) -> None:
         """End the cluster that was started here, or leave the one that was joined."""

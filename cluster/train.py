@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from actors.supervise import RolloutsFailed
-from cluster.config import RunConfig, dump_config
+from cluster.config import RunConfig, dump_config, load_config
 from cluster.distill import Distiller
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, make_plan
@@ -45,10 +45,11 @@ def train_phases(
     _check(config)
     if resume is None:
         folder = RunFolder.create(Path(config.runs_dir), config.name)
-        write_whole(folder.config_file, dump_config(config))
     else:
         folder = RunFolder.open(resume)
-    _log_to(folder.path / "run.log")
+        _check_resumed(load_config(folder.config_file), config)
+    write_whole(folder.config_file, dump_config(config))
+    handler = _log_to(folder.path / "run.log")
     plan = make_plan(config)
     with Watch(len(plan)) as watch:
         watch.say(f"run folder: {folder.path}")
@@ -64,6 +65,8 @@ def train_phases(
             raise RunFailed(f"{error}; then go on with `retort train --resume {folder.path}`") from error
         finally:
             metrics.close()
+            logging.getLogger().removeHandler(handler)
+            handler.close()
     return folder
 
 
@@ -73,6 +76,24 @@ def _check(config: RunConfig) -> None:
     for suite in config.suites:
         make_world(suite, config.frame_size).close()
         make_teacher(suite, config.teacher)
+    for suite in config.evaluation.suites if config.evaluation.policies else ():
+        make_world(suite, config.frame_size).close()
+        make_teacher(suite, config.teacher)
+
+
+def _check_resumed(before: RunConfig, now: RunConfig) -> None:
+    """Raise ValueError where the run's samples would not be those of the config that it is resumed with."""
+    for key in ("seed", "suites", "frame_size"):
+        if getattr(before, key) != getattr(now, key):
+            raise ValueError(
+                f"{key} was {getattr(before, key)!r} when the run began and cannot change on --resume: "
+                "leave it out, or start a new run"
+            )
+    if any(old != new for old, new in zip(make_plan(before), make_plan(now), strict=False)):
+        raise ValueError(
+            "reference.* and distil.* made the plan of this run; on --resume only distil.rounds and "
+            "distil.staleness may change: leave the others out, or start a new run"
+        )
 
 
 def make_machinery(config: RunConfig) -> Machinery:
@@ -137,9 +158,10 @@ def _export(student: StudentConfig, tensors: object, target: Path, config: RunCo
     )
 
 
-def _log_to(file: Path) -> None:
+def _log_to(file: Path) -> logging.Handler:
     handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+    return handler

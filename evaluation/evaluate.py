@@ -53,7 +53,7 @@ def evaluate(
                 [outcome.decisions for outcome in good],
                 rollout.progress.seconds.get("policy", 0.0),
                 sum(outcome.model_calls for outcome in good),
-                len(outcomes) - len(good),
+                [f"{bad.spec}: {bad.reason}" for bad in outcomes if isinstance(bad, EpisodeFailure)],
             )
             report(suite, name, score)
             scores.append(score)

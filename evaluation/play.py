@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from worlds.make import make_world
@@ -34,10 +35,19 @@ def play_episode(
     if frames is not None:
         frames.mkdir(parents=True, exist_ok=True)
     source = iter(commands) if commands is not None else _keyboard(console)
-    console.print(f"[bold]{world.observe().goal.text}[/bold]  (q ends, a number or a text acts)")
+    goal = world.observe().goal
+    console.print(f"[bold]{escape(goal.text)}[/bold]  (q ends, a number or a text acts)")
+    if goal.image is not None and frames is not None:
+        _enlarged(goal.image).save(frames / "goal.png")
+    elif goal.image is not None:
+        console.print(_blocks(goal.image))
     _show(console, world.observe(), frames, 0)
-    for line in source:
-        reply = _as_reply(line.strip(), world.observe())
+    for line in map(str.strip, source):
+        if not line:
+            continue
+        if line in ("q", "quit"):
+            break
+        reply = _as_reply(line, world.observe())
         _, _, terminated, truncated, info = world.step(reply)
         if info["retrieved"]:
             console.print(f"not an action here; the nearest is '{info['retrieved']}'")
@@ -53,17 +63,13 @@ def play_episode(
 def _keyboard(console: Console) -> Iterator[str]:
     while True:
         try:
-            line = console.input("> ")
+            yield console.input("> ")
         except (EOFError, KeyboardInterrupt):
             return
-        if line.strip() in ("q", "quit"):
-            return
-        if line.strip():
-            yield line
 
 
 def _as_reply(line: str, seen: Observation) -> str:
-    if line.isdigit() and int(line) < len(seen.actions):
+    if line.isdecimal() and int(line) < len(seen.actions):
         return seen.actions[int(line)]
     return line
 
@@ -72,9 +78,7 @@ def _show(console: Console, seen: Observation, frames: Path | None, iteration: i
     if frames is None:
         console.print(_blocks(seen.frame))
     else:
-        picture = Image.fromarray(seen.frame)
-        picture = picture.resize((picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST)
-        picture.save(frames / f"{iteration:03d}.png")
+        _enlarged(seen.frame).save(frames / f"{iteration:03d}.png")
     status = seen.status
     x, y, z = status.position
     console.print(f"heading {status.heading_deg:.0f} deg, at {x:.0f} {y:.0f} {z:.0f} {status.words}")
@@ -83,6 +87,11 @@ def _show(console: Console, seen: Observation, frames: Path | None, iteration: i
     for sound in seen.sounds:
         console.print(f"you hear {sound.name} at {sound.bearing_deg:.0f} deg, loudness {sound.loudness:.2f}")
     console.print("  ".join(f"{i}:{action}" for i, action in enumerate(seen.actions)))
+
+
+def _enlarged(frame: Frame) -> Image.Image:
+    picture = Image.fromarray(frame)
+    return picture.resize((picture.width * SCALE, picture.height * SCALE), Image.Resampling.NEAREST)
 
 
 def _blocks(frame: Frame) -> Text:

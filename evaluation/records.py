@@ -17,7 +17,9 @@ from worlds.types import Frame
 
 
 class Score(BaseModel):
-    """One policy on one suite. Rates and the family's metric are in 0..1 with 95 % intervals."""
+    """One policy on one suite. Rates and the family's metric are in 0..1 with 95 % intervals; an episode that
+    broke its world counts as a failure in them, and `broken` says which and why. `iterations` and
+    `model_calls_per_episode` are means over the others."""
 
     suite: str
     policy: str
@@ -32,7 +34,7 @@ class Score(BaseModel):
     iterations: float
     seconds_per_decision: float
     model_calls_per_episode: float
-    failed_episodes: int = 0
+    broken: list[str] = []
 
     @classmethod
     def of(
@@ -44,13 +46,13 @@ class Score(BaseModel):
         iterations: Sequence[int],
         seconds: float,
         model_calls: int,
-        failed_episodes: int = 0,
+        broken: Sequence[str] = (),
     ) -> Score:
         """Sum episodes up; `seconds` is the wall time that the policy itself took over all of them."""
         count = len(successes)
         low, high = wilson(sum(successes), count)
         metric_low, metric_high = bootstrap_mean(metrics)
-        decisions = max(1, sum(iterations))
+        played = max(1, len(iterations))
         return cls(
             suite=suite,
             policy=policy,
@@ -62,10 +64,10 @@ class Score(BaseModel):
             metric=sum(metrics) / max(1, count),
             metric_low=metric_low,
             metric_high=metric_high,
-            iterations=sum(iterations) / max(1, count),
-            seconds_per_decision=seconds / decisions,
-            model_calls_per_episode=model_calls / max(1, count),
-            failed_episodes=failed_episodes,
+            iterations=sum(iterations) / played,
+            seconds_per_decision=seconds / max(1, sum(iterations)),
+            model_calls_per_episode=model_calls / played,
+            broken=list(broken),
         )
 
 

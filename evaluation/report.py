@@ -45,8 +45,8 @@ def write_report(run: Path) -> Path:
         plots="".join(f'<div class="card">{plot}</div>' for plot in _plots(records)),
         timing=_timing(records),
         config=html.escape(config),
-        # "</" would end the script element that carries the JSON
-        traces=json.dumps(traces).replace("</", "<\\/"),
+        # "</" or "<!--" would end, or never end, the script element that carries the JSON
+        traces=json.dumps(traces).replace("<", "\\u003c"),
     )
     target = run / "report.html"
     beside = target.with_suffix(".tmp")
@@ -73,7 +73,8 @@ def _tables(scores: Sequence[Score]) -> str:
         parts.append(
             f'<div class="card"><h3>{html.escape(suite)}</h3><table><tr><th>policy</th><th>success</th>'
             "<th>95 % interval</th><th></th><th>of teacher</th><th>metric</th><th>decisions</th>"
-            f"<th>decisions/s</th><th>model calls/episode</th><th>n</th></tr>{body}</table></div>"
+            f"<th>decisions/s</th><th>model calls/episode</th><th>n</th></tr>{body}</table>"
+            f"{_broken(rows)}</div>"
         )
     return "".join(parts)
 
@@ -96,10 +97,16 @@ def _row(score: Score, teacher: float) -> str:
         f"{score.iterations:.1f}",
         speed,
         f"{score.model_calls_per_episode:.1f}",
-        f"{score.episodes}" + (f" (+{score.failed_episodes} failed)" if score.failed_episodes else ""),
+        f"{score.episodes}" + (f" ({len(score.broken)} broken)" if score.broken else ""),
     )
     mark = ' class="student"' if score.policy == "student" else ""
     return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _broken(scores: Sequence[Score]) -> str:
+    """The episodes that broke their world, by name: they count as failures above."""
+    lines = [f"{score.policy}: {reason}" for score in scores for reason in score.broken]
+    return "".join(f'<p class="soft">broken, {html.escape(line)}</p>' for line in lines)
 
 
 def _plots(records: Sequence[dict[str, Any]]) -> list[str]:

@@ -31,14 +31,17 @@ def run_ablation(
     Raises ValueError for an unknown loss or a run that has not got far enough.
     """
     folder = RunFolder.open(run)
+    if min(seeds, steps, episodes) < 1:
+        raise ValueError("--seeds, --steps and --episodes are at least 1")
+    losses = list(dict.fromkeys(loss.strip() for loss in losses))
+    asked = trials(losses, seeds)
     results = folder.path / "ablation"
     results.mkdir(exist_ok=True)
-    asked = trials(losses, seeds)
     missing = [trial for trial in asked if not _file(results, trial, steps, episodes).is_file()]
     if missing:
         _run(folder, missing, steps, episodes, results)
     done = [TrialResult(**json.loads(_file(results, trial, steps, episodes).read_text())) for trial in asked]
-    rows = [_row(loss, [result for result in done if result.loss == loss]) for loss in dict.fromkeys(losses)]
+    rows = [_row(loss, [result for result in done if result.loss == loss]) for loss in losses]
     write_whole(results / "losses.json", json.dumps(rows, indent=1))
     table = Table(
         "loss", "success by seed", "success of all", "95 % interval", "log-prob. chosen", "pair accuracy"

@@ -28,6 +28,13 @@ PRESETS = sorted(Path("configs").glob("*.yaml"))
         ("evaluation.split=train", "evaluation.split"),
         ("teacher.map=crystal-ball", "teacher.map"),
         ("suites=[]", "suites"),
+        ("suites=[voxel/goal_name,voxel/goal_name]", "suites"),
+        ("suites=[voxel/goal_name", "readable as YAML"),
+        ("name=@run", "readable as YAML"),
+        ("suites={a: 1}", "incompatible"),
+        ("reference.episodes=0", "reference.episodes"),
+        ("distil.roles=[king]", "distil.roles"),
+        ("cluster.learners=3", "learner.batch"),
     ],
 )
 def test_a_bad_override_is_refused_by_the_name_of_its_key(override: str, names: str) -> None:

@@ -1,0 +1,249 @@
+"""The distiller over a world, a teacher and a learner small enough to reason about: no sample is lost, none
+is trained on twice, and nothing is settled before its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import toy
+
+from actors.policies import LabelPolicy, StudentPolicy
+from actors.rollout import Rollout
+from actors.teacher import TeacherReplica
+from actors.types import EpisodeFailure, EpisodeOutcome
+from cluster import distill
+from cluster.config import DistilConfig, ReferenceConfig, RunConfig
+from cluster.distill import Distiller
+from cluster.metrics import MetricsLog, read_metrics
+from cluster.plan import make_plan
+from cluster.ports import Job
+from cluster.run import RunFailed
+from cluster.train import _check_resumed
+from cluster.watch import Watch
+from learner.publish import WeightSnapshot, snapshot
+from learner.replay import ReplaySource
+from ledger import Ledger
+from student.types import Sample
+
+EPISODES, ROUNDS = 4, 2
+
+
+class Stop(Exception):
+    """The process dies here."""
+
+
+class Players:
+    """Plays jobs at once and hands the episodes over last one first; those in `broken` fail."""
+
+    def __init__(self, broken: Sequence[int] = ()) -> None:
+        self.broken = broken
+        self.version = 0
+        self.played: list[tuple[int, int]] = []
+        self._done: list[tuple[int, EpisodeOutcome]] = []
+        self._teacher = TeacherReplica("teacher", toy.make_teacher)
+
+    def publish(self, weights: WeightSnapshot) -> None:
+        self.version = weights.version
+
+    def submit(self, job: Job) -> None:
+        if job.reached_by == "student":
+            assert job.settings.version == self.version
+        rollout = Rollout(toy.make_world, width=2, run_seed=0)
+        student = StudentPolicy(toy.ToyStudent(1.0), job.settings.version)
+        policy = student if job.reached_by == "student" else LabelPolicy(self._teacher)
+        played = list(rollout.play(job.specs, policy, self._teacher, job.settings))
+        for outcome in reversed(played):
+            broken = job.chunk > 1 and outcome.spec.index in self.broken
+            end = EpisodeFailure(outcome.spec, "the corridor collapsed") if broken else outcome
+            self.played.append((job.chunk, outcome.spec.index))
+            self._done.append((job.chunk, end))
+
+    def results(self, wait_s: float) -> list[tuple[int, EpisodeOutcome]]:
+        done, self._done = self._done[:1], self._done[1:]
+        return done
+
+    def seconds(self) -> Mapping[str, float]:
+        return {}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Learner:
+    """Notes what it is given. `dies_at` (version, "before" or "after" its checkpoint) ends the process;
+    `saved` outlives it."""
+
+    def __init__(self, ledger: Ledger, saved: list[int], dies_at: tuple[int, str] | None = None) -> None:
+        self._ledger, self._saved, self._dies_at = ledger, saved, dies_at
+        self._version = len(saved)
+        self.fresh: list[list[Sample]] = []
+        self.replayable: list[int] = []
+        self.steps: list[int] = []
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    def start(self, fresh: Sequence[Sample], pool: ReplaySource, steps: int = 0, save: bool = True) -> None:
+        self.fresh.append(list(fresh))
+        self.replayable.append(len(pool))
+        self.steps.append(steps)
+
+    def poll(self, wait_s: float = 0.0) -> dict[str, float] | None:
+        assert set(self._ledger.states([s.sample_id for s in self.fresh[-1]])) <= {"claimed"}
+        if self._dies_at == (self._version, "before"):
+            raise Stop
+        self._saved.append(len(self.fresh[-1]))
+        if self._dies_at == (self._version, "after"):
+            raise Stop
+        self._version += 1
+        return {"loss": 1.0}
+
+    def snapshot(self) -> WeightSnapshot:
+        return snapshot(self._version, {})
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Run:
+    """One phase of a run in a folder, to be run, killed and run again."""
+
+    def __init__(self, folder: Path, staleness: int = 0) -> None:
+        self.folder = folder
+        self.config = RunConfig(
+            suites=(toy.SUITE,),
+            reference=ReferenceConfig(episodes=EPISODES, epochs=0.01),
+            distil=DistilConfig(rounds=ROUNDS, episodes_per_round=EPISODES, staleness=staleness),
+        )
+        self.plan = make_plan(self.config)
+
+    def go(
+        self, phase: str, saved: list[int], players: Players, dies_at: tuple[int, str] | None = None
+    ) -> Learner:
+        log = MetricsLog(self.folder / "metrics.jsonl", self.folder / "tensorboard")
+        chunks = [chunk for chunk in self.plan if chunk.phase == phase]
+        try:
+            with Ledger.open(self.folder / "ledger") as ledger:
+                learner = Learner(ledger, saved, dies_at)
+                Distiller(self.config, chunks, players, learner, ledger, log, Watch(len(self.plan))).run()
+                return learner
+        finally:
+            log.close()
+
+    def counts(self) -> dict[str, int]:
+        with Ledger.open(self.folder / "ledger", writable=False) as ledger:
+            return {state: count for state, count in ledger.counts().items() if count}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distill, "WAIT_S", 0.0)
+
+
+def ids(fresh: Sequence[Sequence[Sample]]) -> list[str]:
+    return [sample.sample_id for samples in fresh for sample in samples]
+
+
+@pytest.mark.parametrize("staleness", [0, 1, 3])
+def test_every_sample_is_trained_on_once_in_plan_order_whoever_was_faster(
+    tmp_path: Path, staleness: int
+) -> None:
+    run = Run(tmp_path, staleness)
+    first = run.go("reference", [], Players())
+    then = run.go("distil", [], Players())
+    seen = ids(first.fresh + then.fresh)
+    assert len(seen) == len(set(seen)) > 0
+    assert run.counts() == {"trained": len(seen)}
+    for samples in then.fresh:
+        assert [s.index for s in samples] == sorted(s.index for s in samples)
+        assert all([s.step for s in samples if s.index == i] for i in {s.index for s in samples})
+    sizes = [len(samples) for samples in then.fresh]
+    assert then.replayable == [sum(sizes[:i]) for i in range(len(sizes))]
+    lags = [version - s.policy_version for version, fresh in enumerate(then.fresh) for s in fresh]
+    assert 0 <= min(lags) <= max(lags) <= staleness
+
+
+def test_one_teacher_may_demonstrate_and_relabel(tmp_path: Path) -> None:
+    """`make_expert = make_teacher`, as in the docs: the relabelled samples are samples of their own."""
+    run = Run(tmp_path)
+    demonstrated = run.go("reference", [], Players()).fresh[0]
+    relabelled = run.go("distil", [], Players()).fresh[0]
+    assert [s.prompt.text for s in demonstrated] == [s.prompt.text for s in relabelled]
+    assert not set(ids([demonstrated])) & set(ids([relabelled]))
+
+
+def test_few_epochs_of_a_small_chunk_are_one_step_and_rounds_take_the_learners_own_number(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    assert run.go("reference", [], Players()).steps == [1]
+    assert run.go("distil", [], Players()).steps[1:] == [0] * ROUNDS
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("version", range(ROUNDS + 1))
+def test_a_kill_beside_a_checkpoint_loses_no_sample_and_repeats_none(
+    tmp_path: Path, version: int, when: str
+) -> None:
+    whole = Run(tmp_path / "whole")
+    (tmp_path / "whole").mkdir()
+    expected = ids(whole.go("distil", [], Players()).fresh)
+
+    killed, saved = Run(tmp_path), list[int]()
+    with pytest.raises(Stop):
+        killed.go("distil", saved, Players(), (version, when))
+    covered = version + (when == "after")
+    assert len(saved) == covered
+    again = Players()
+    resumed = killed.go("distil", saved, again)
+    assert ids(resumed.fresh) == expected[sum(saved[:covered]) :]
+    assert killed.counts() == {"trained": len(expected)}
+    assert {chunk for chunk, _ in again.played}.isdisjoint(range(1, version + 2))
+    assert resumed.replayable == [sum(saved[:i]) for i in range(covered, len(saved))]
+
+
+def test_a_broken_episode_is_named_and_not_played_again(tmp_path: Path) -> None:
+    run, saved = Run(tmp_path), list[int]()
+    broken = run.plan[2].specs[1]
+    players = Players(broken=[broken.index])
+    with pytest.raises(Stop):
+        run.go("distil", saved, players, (2, "before"))
+    with Ledger.open(tmp_path / "ledger", writable=False) as ledger:
+        named = ledger.metadata("quarantine/2/1")
+    assert (named["episode"], named["reason"]) == (str(broken), "the corridor collapsed")
+    again = Players()
+    run.go("distil", saved, again)
+    assert not again.played
+    records = [r for r in read_metrics(tmp_path / "metrics.jsonl") if r["kind"] == "rollout"]
+    assert [r["failed_episodes"] for r in records if r["step"] == 2] == [1]
+
+
+def test_a_world_that_keeps_breaking_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(RunFailed, match="the corridor collapsed"):
+        Run(tmp_path).go("distil", [], Players(broken=range(1000)))
+
+
+def test_a_learner_that_hangs_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distill, "TRAIN_S", 0.0)
+    monkeypatch.setattr(Learner, "poll", lambda self, wait_s=0.0: None)
+    with pytest.raises(RunFailed, match="did not train"):
+        Run(tmp_path).go("distil", [], Players())
+
+
+def test_a_resumed_run_keeps_its_plan_and_may_grow() -> None:
+    before = Run(Path()).config
+    grown = Run(Path(), staleness=2).config
+    grown.distil.rounds += 3
+    _check_resumed(before, grown)
+    for change in ("seed", "frame_size"):
+        other = Run(Path()).config
+        setattr(other, change, 99)
+        with pytest.raises(ValueError, match=change):
+            _check_resumed(before, other)
+    other = Run(Path()).config
+    other.distil.episodes_per_round += 1
+    with pytest.raises(ValueError, match=r"distil\.\*"):
+        _check_resumed(before, other)

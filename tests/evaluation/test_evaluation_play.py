@@ -1,0 +1,84 @@
+"""Playing by hand and playing held-out episodes, in a corridor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import toy
+from PIL import Image
+
+from actors.policies import LabelPolicy, RandomPolicy
+from actors.teacher import TeacherReplica
+from evaluation import evaluate, play
+from evaluation.config import EvaluationConfig
+from worlds.types import EpisodeSpec
+
+MISCHIEF = 3
+
+
+@pytest.fixture(autouse=True)
+def corridor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(suite: str, frame_size: int = 16) -> toy.ToyWorld:
+        return toy.ToyWorld({MISCHIEF: "raise"})
+
+    monkeypatch.setattr(play, "make_world", make)
+    monkeypatch.setattr(evaluate, "make_world", make)
+
+
+def walk(frames: Path, commands: Sequence[str]) -> list[str]:
+    play.play_episode(toy.SUITE, 0, 1, frames, commands)
+    return sorted(path.name for path in frames.iterdir())
+
+
+def test_each_decision_leaves_a_frame_that_a_person_can_see(tmp_path: Path) -> None:
+    assert walk(tmp_path / "frames", ["2", " wait "]) == ["000.png", "001.png", "002.png"]
+    assert Image.open(tmp_path / "frames" / "002.png").size == (16 * play.SCALE, 16 * play.SCALE)
+
+
+def test_blank_commands_act_not_and_q_ends(tmp_path: Path) -> None:
+    assert walk(tmp_path, ["wait", "", "  ", "q", "wait"]) == ["000.png", "001.png"]
+
+
+def test_the_end_of_the_episode_ends_the_play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert walk(tmp_path, ["done", "wait"]) == ["000.png", "001.png"]
+    assert "success after 1 decisions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"), [("0", "go left"), ("3", "done"), ("4", "4"), ("²", "²"), ("wait", "wait")]
+)
+def test_a_number_is_the_action_at_that_place_and_all_else_is_text(line: str, reply: str) -> None:
+    world = toy.ToyWorld()
+    world.reset(options={"episode": toy.specs(1)[0]})
+    assert play._as_reply(line, world.observe()) == reply
+
+
+def test_policies_meet_the_same_held_out_episodes_and_a_broken_one_is_named() -> None:
+    config = EvaluationConfig(episodes=5, batch=2, difficulty=1)
+    told: list[str] = []
+    policies = {
+        "teacher": LabelPolicy(TeacherReplica("teacher", toy.make_teacher)),
+        "random": RandomPolicy(),
+    }
+    teacher, chance = evaluate.evaluate(
+        config, [toy.SUITE], policies, 16, 0, True, lambda suite, name, score: told.append(name)
+    )
+    assert told == ["teacher", "random"]
+    assert (teacher.episodes, teacher.successes, len(teacher.broken)) == (5, 4, 1)
+    assert str(EpisodeSpec(toy.SUITE, "test", MISCHIEF, 1)) in teacher.broken[0]
+    assert "the corridor collapsed" in teacher.broken[0]
+    assert chance.successes < teacher.successes
+    assert all(spec.split == "test" for spec in evaluate.episodes(config, toy.SUITE))
+
+
+def test_a_trace_carries_the_label_under_each_decision() -> None:
+    teacher = TeacherReplica("teacher", toy.make_teacher)
+    config = EvaluationConfig(episodes=5, traced=2, difficulty=1)
+    traces = evaluate.record(config, [toy.SUITE], "teacher", LabelPolicy(teacher), teacher, 16, 0, True)
+    assert [trace.index for trace in traces] == [0, 1]
+    for trace in traces:
+        assert trace.success
+        assert trace.steps[-1].action == trace.steps[-1].teacher_action == "done"
+        assert all(step.frame.startswith("data:image/png;base64,") for step in trace.steps)

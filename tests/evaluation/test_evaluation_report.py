@@ -1,0 +1,128 @@
+"""The report shows what was recorded, whatever the run has got to, and what is in it stays data."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.records import Evaluation, Score, Trace, TraceStep, data_uri
+from evaluation.report import write_report
+
+HOSTILE = '</script><!--<script>alert("$title ${x}")'
+
+
+def score(policy: str, successes: list[bool], broken: tuple[str, ...] = ()) -> Score:
+    played = len(successes) - len(broken)
+    return Score.of("toy/<corridor>", policy, successes, [0.5] * len(successes), [4] * played, 2.0, 8, broken)
+
+
+def evaluation() -> Evaluation:
+    frame = data_uri(np.zeros((8, 8, 3), np.uint8))
+    step = TraceStep(
+        frame=frame,
+        note="see right",
+        action="go right",
+        outcome=HOSTILE,
+        alternatives=[("go right", 0.75), ("wait", 0.25)],
+        teacher_note="see right",
+        teacher_action="wait",
+        teacher_equal=["wait", "go right"],
+        sounds=[],
+        heading_deg=90.0,
+        map_xy=(1.0, 2.0),
+    )
+    trace = Trace(
+        suite="toy/<corridor>",
+        policy="student",
+        index=3,
+        goal=HOSTILE,
+        goal_image="",
+        success=True,
+        metric=1.0,
+        top_down=frame,
+        steps=[step],
+    )
+    scores = [
+        score("random", [False] * 4),
+        score("student", [True, True, True, False], ("corridor 3: it <collapsed>",)),
+        score("teacher", [True] * 4),
+    ]
+    return Evaluation(
+        run="r", date="2024-01-01", machine="2 cores", split="test", version=3, scores=scores, traces=[trace]
+    )
+
+
+def records() -> list[dict[str, object]]:
+    learn: dict[str, object] = {"kind": "learn", "step": 2, "loss": 0.5, "health_chosen_logprob": -1.0}
+    rollout = {"kind": "rollout", "step": 2, "reached_by": "student", "episodes": 4, "successes": 3}
+    return [
+        learn,
+        {**rollout, "agreement": 0.5},
+        {"kind": "time", "step": 2, "s_all": 3.0, "phase": "distil"},
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text("name: <b>$title</b>\n")
+    lines = [json.dumps(record) + "\n" for record in records()]
+    (tmp_path / "metrics.jsonl").write_text("".join(lines) + '{"kind": "learn", "st')
+    (tmp_path / "evaluation.json").write_text(evaluation().model_dump_json())
+    return tmp_path
+
+
+def page_of(run: Path) -> str:
+    return write_report(run).read_text("utf-8")
+
+
+def test_the_page_needs_nothing_beside_it(run: Path) -> None:
+    page = page_of(run)
+    # xmlns and the like are names, not addresses that a browser opens.
+    assert not re.search(r'(?:src|href)="https?:', page)
+    assert "$$" not in page
+    assert not list(run.glob("*.tmp"))
+
+
+def test_tables_are_in_order_and_name_what_broke(run: Path) -> None:
+    page = page_of(run)
+    places = [page.index(f"<td>{name}</td>") for name in ("teacher", "student", "random")]
+    assert places == sorted(places)
+    assert "<td>75.0 %</td>" in page
+    assert "<td>75 %</td>" in page  # of the teacher
+    assert "4 (1 broken)" in page
+    assert "student: corridor 3: it &lt;collapsed&gt;" in page
+
+
+def test_traces_reach_the_script_whole_and_cannot_leave_it(run: Path) -> None:
+    page = page_of(run)
+    carried = re.search(r'<script id="traces" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert carried
+    assert "<" not in carried[1]
+    (trace,) = json.loads(carried[1])
+    assert trace["goal"] == trace["steps"][0]["outcome"] == HOSTILE
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "&lt;b&gt;$title&lt;/b&gt;" in page
+
+
+def test_curves_and_times_come_from_the_metrics(run: Path) -> None:
+    page = page_of(run)
+    assert page.count("<svg") == 4
+    assert "<td>2 (distil)</td><td>3.0</td>" in page
+
+
+def test_a_run_that_was_killed_early_still_gives_a_page(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    assert "Nothing was evaluated yet" in page
+    assert "No timing was recorded" in page
+    assert '<script id="traces" type="application/json">[]</script>' in page
+
+
+def test_a_broken_episode_is_a_failure_but_not_a_short_episode() -> None:
+    whole, partly = score("student", [True, False]), score("student", [True, False, False], ("it broke",))
+    assert (whole.iterations, partly.iterations) == (4.0, 4.0)
+    assert (partly.episodes, partly.successes) == (3, 1)
+    assert Score.model_validate_json(partly.model_dump_json()) == partly
