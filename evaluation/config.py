@@ -12,13 +12,15 @@ before any demonstration, `blank` the student with its frames blanked."""
 @dataclass
 class EvaluationConfig:
     """`episodes` per suite, all on `split`; `suites` empty means the run's training suites.
-    `traced` episodes per suite are kept with their frames for the report."""
+    Policies sample their actions at `temperature`: in a world that must be searched, the likeliest action
+    over and over walks in circles (0 is that: always the best). `traced` episodes per suite are kept with their frames for the report."""
 
     episodes: int = 200
     split: str = "test"
     suites: tuple[str, ...] = ()
     policies: tuple[str, ...] = POLICIES
     difficulty: int = 2
+    temperature: float = 0.5
     batch: int = 50
     traced: int = 4
 

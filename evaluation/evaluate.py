@@ -1,7 +1,7 @@
 """Plays policies on held-out episodes and sums up what came of it.
 
-Invariant: all policies of a suite play the same episodes, once each, with frozen weights, taking their best
-action; an episode that broke its world is counted as failed and named, never dropped.
+Invariant: all policies of a suite play the same episodes, once each, with frozen weights and the
+same seeds; an episode that broke its world is counted as failed and named, never dropped.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def evaluate(
     for suite in suites:
         for name, policy in policies.items():
             rollout = Rollout(partial(make_world, frame_size=frame_size), config.batch, seed, memory_notes)
-            outcomes = rollout.collect(episodes(config, suite), policy, None, PlaySettings())
+            outcomes = rollout.collect(
+                episodes(config, suite), policy, None, PlaySettings(temperature=config.temperature)
+            )
             rollout.close()
             good = [outcome for outcome in outcomes if isinstance(outcome, EpisodeResult)]
             score = Score.of(
@@ -75,7 +77,9 @@ def record(
     for suite in suites:
         rollout = Rollout(partial(make_world, frame_size=frame_size), config.traced, seed, memory_notes)
         specs = episodes(config, suite)[: config.traced]
-        for outcome in rollout.collect(specs, policy, labeler, PlaySettings(trace=True)):
+        for outcome in rollout.collect(
+            specs, policy, labeler, PlaySettings(temperature=config.temperature, trace=True)
+        ):
             if not isinstance(outcome, EpisodeFailure):
                 traces.append(_trace(outcome, name, frame_size))
         rollout.close()

@@ -78,7 +78,7 @@ def plain_walk(
             ):
                 s = offset / across
                 if max(t, 1e-9) <= s <= edges.min() and opaque(
-                    block, FACE_TOP, *(*((local + ray * s) * (1, -1, 1))[:2], 0, 1)
+                    block, FACE_TOP, *(((local + ray * s) * (1, -1, 1))[:2] + np.array((0, 1)))
                 ):
                     hits.append(s)
             if hits:
