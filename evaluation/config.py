@@ -13,7 +13,8 @@ before any demonstration, `blank` the student with its frames blanked."""
 class EvaluationConfig:
     """`episodes` per suite, all on `split`; `suites` empty means the run's training suites.
     Policies sample their actions at `temperature`: in a world that must be searched, the likeliest action
-    over and over walks in circles (0 is that: always the best). `traced` episodes per suite are kept with their frames for the report."""
+    over and over walks in circles (0 is that: always the best). `traced` episodes per suite are kept with
+    their frames for the report."""
 
     episodes: int = 200
     split: str = "test"
@@ -32,5 +33,7 @@ class EvaluationConfig:
             )
         if self.split not in ("validation", "test"):
             raise ValueError("evaluation.split is validation or test: what was trained on measures nothing")
+        if self.temperature < 0:
+            raise ValueError("evaluation.temperature is 0 (always the best action) or more")
         if self.episodes < 1 or self.batch < 1:
             raise ValueError("evaluation.episodes and evaluation.batch are at least 1")
