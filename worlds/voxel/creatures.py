@@ -115,6 +115,8 @@ def draw_creature(
     for row in range(first_row, last_row):
         v = 1.0 - (row + 0.5) * 2.0 / height
         for column in range(first_column, last_column):
+            if depth_HW[row, column] < ahead - bound:
+                continue
             u = (column + 0.5) * 2.0 / width - 1.0
             east = basis[2, 0] + u * basis[0, 0] + v * basis[1, 0]
             south = basis[2, 2] + u * basis[0, 2] + v * basis[1, 2]

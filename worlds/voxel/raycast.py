@@ -17,29 +17,35 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from worlds.voxel.data import LIGHT, LIQUID, OPAQUE, SHAPE, SHAPE_CROSS, SHAPE_LIQUID, WATER
-from worlds.voxel.sight import FIELD, HIGH_SHIFT, RADIUS_SHIFT, STOP, TOP
-from worlds.voxel.textures import FACE_BOTTOM, FACE_TOP, FACE_X, FACE_Z
+from worlds.voxel.data import LIGHT, LIQUID, SHAPE, SHAPE_CROSS, WATER
+from worlds.voxel.sight import FIELD, FLAT, HIGH_SHIFT, PLAIN, RADIUS_SHIFT, STOP, TOP
+from worlds.voxel.textures import FACE_TOP, FACE_Z, TEXELS_PER_FACE
 
 WIDEST = 1024
 STRIDE = WIDEST + 16  # not a power of two: the rows would fight for the same lines of the cache
 RAYS_ABREAST = 256
 _LANES = 16
-# Rows of `floats`: direction, its inverse, t. Rows of `ints`: cell, code of its leap, 1 where the ray goes
-# east, south, up, axis of the last crossing, pixel. Of `hits`: cell, axis (all in the order of the pixels).
+# Rows of `floats` and `ints`. Those of a ray under way move up as others end: direction and its inverse, t;
+# cell, code of its leap, 1 where it goes east, south, up, axis of the last crossing, pixel, place in the table.
 _DX, _DY, _DZ, _INV_X, _INV_Y, _INV_Z, _T = (i * STRIDE for i in range(7))
-_X, _Y, _Z, _CODE, _EAST, _SOUTH, _UP, _AXIS, _PIXEL = (i * STRIDE for i in range(9))
-FLOAT_ROWS, INT_ROWS = 8, 13
-_HIT_T = 7 * STRIDE
-_HIT_X, _HIT_Y, _HIT_Z, _HIT_AXIS = (i * STRIDE for i in range(9, 13))
+_X, _Y, _Z, _CODE, _EAST, _SOUTH, _UP, _AXIS, _PIXEL, _PLACE = (i * STRIDE for i in range(10))
+# Those in the order of the pixels: direction, t of the hit; its cell, axis, block and its kind; place of the
+# texel, of the column before the face and the y there, haze, blue of the sky; the texel and its light.
+_RAY_X, _RAY_Y, _RAY_Z, _HIT_T = (i * STRIDE for i in range(7, 11))
+_HIT_X, _HIT_Y, _HIT_Z, _HIT_AXIS, _HIT_KIND, _TEXEL, _COLUMN, _SIDE_Y, _FOG, _SKY, _COLOUR, _LIGHT = (
+    i * STRIDE for i in range(10, 22)
+)
+FLOAT_ROWS, INT_ROWS = 11, 22
 _ACROSS_Y, _ACROSS_X, _ACROSS_Z, _NOT_YET = 0, 1, 2, 3
+_IS_CROSS, _IS_FLAT, _GLOWS = 256, 512, 1024
+_KIND = (
+    np.arange(len(FLAT)) | (SHAPE == SHAPE_CROSS) * _IS_CROSS | FLAT * _IS_FLAT | (LIGHT > 0) * _GLOWS
+).astype(np.int32)
+"""A block with what the painter must know of it."""
 _NEVER = np.float32(1e30)
 _SHADE, _DARK = 180, 110
 """Brightness, of 256, of a face under something and of a face deep under something."""
 _DEEP = 10
-_GLOWS = LIGHT > 0
-_FLAT = OPAQUE | (SHAPE == SHAPE_LIQUID)
-"""Blocks whose faces have no holes."""
 _HAZE = (198, 218, 240)
 _ZENITH = (112, 160, 232)
 _FOG_FROM, _FOG_PER_BLOCK, _FOG_MOST = 18.0, 3.2, 170.0
@@ -55,6 +61,7 @@ def _aim(
     rows: int,
     size: int,
     cell: tuple[int, int, int],
+    place: int,
 ) -> None:
     """Start the rays of `rows` rows of pixels from `row` on, all in the eye's cell."""
     for i in range(rows):
@@ -64,13 +71,13 @@ def _aim(
         base_z = basis[2, 2] + v * basis[1, 2]
         for column in range(size):
             k = i * size + column
-            u = np.float32(np.float32(column) + np.float32(0.5)) * np.float32(2.0 / size) - np.float32(1.0)
-            floats[k + _DX] = base_x + u * basis[0, 0]
-            floats[k + _DY] = base_y + u * basis[0, 1]
-            floats[k + _DZ] = base_z + u * basis[0, 2]
+            u = (np.float32(column) + np.float32(0.5)) * np.float32(2.0 / size) - np.float32(1.0)
+            floats[k + _RAY_X] = base_x + u * basis[0, 0]
+            floats[k + _RAY_Y] = base_y + u * basis[0, 1]
+            floats[k + _RAY_Z] = base_z + u * basis[0, 2]
         for k in range(i * size, (i + 1) * size):
             for axis in range(3):
-                along = floats[k + axis * STRIDE]
+                along = floats[k + _RAY_X + axis * STRIDE]
                 along = along if abs(along) > np.float32(1e-12) else np.float32(-1e-12)
                 floats[k + axis * STRIDE] = along
                 floats[k + _INV_X + axis * STRIDE] = np.float32(1.0) / along
@@ -80,18 +87,17 @@ def _aim(
             ints[k + _X], ints[k + _Y], ints[k + _Z] = cell
             ints[k + _AXIS] = _NOT_YET
             ints[k + _PIXEL] = k
+            ints[k + _PLACE] = place
             floats[k + _T] = np.float32(0.0)
 
 
 @njit(cache=True)
-def _look_up(leap: NDArray[np.int32], ints: NDArray[np.int32], rays: int) -> int:
+def _look_up(flat: NDArray[np.int32], ints: NDArray[np.int32], rays: int) -> int:
     """Fetch the codes of the rays' cells; returns how many rays may leap. The lanes that fill up the
     last vector get `STOP`."""
-    _, size_z, size_y = leap.shape
-    flat = leap.reshape(-1)
     free = 0
     for k in range(rays):
-        code = flat[(np.int64(ints[k + _X]) * size_z + ints[k + _Z]) * size_y + ints[k + _Y]]
+        code = flat[ints[k + _PLACE]]
         ints[k + _CODE] = code
         free += code >= 0
     for k in range(rays, rays + _LANES):
@@ -107,11 +113,13 @@ def _leap(
     ox: np.float32,
     oy: np.float32,
     oz: np.float32,
-    edge_x: np.int32,
-    edge_z: np.int32,
+    shape: tuple[int, int, int],
 ) -> None:
-    """One leap of every ray that may; the others stay. No branch, see the module's docstring."""
+    """One leap of every ray that may; the others stay. `shape` is that of the table. No branch, see the
+    module's docstring."""
     one, nought = np.int32(1), np.int32(0)
+    edge_x, edge_z = np.int32(shape[0] - 1), np.int32(shape[1] - 1)
+    size_z, size_y = np.int32(shape[1]), np.int32(shape[2])
     for k in range((rays + _LANES - 1) // _LANES * _LANES):
         x, y, z, code = ints[k + _X], ints[k + _Y], ints[k + _Z], ints[k + _CODE]
         east, south, up = ints[k + _EAST], ints[k + _SOUTH], ints[k + _UP]
@@ -153,9 +161,9 @@ def _leap(
         to_z = to_z if to_z > nought else nought
         to_z = to_z if to_z < edge_z else edge_z
         free = code >= 0
-        ints[k + _X] = to_x if free else x
-        ints[k + _Y] = to_y if free else y
-        ints[k + _Z] = to_z if free else z
+        to_x, to_y, to_z = (to_x if free else x), (to_y if free else y), (to_z if free else z)
+        ints[k + _X], ints[k + _Y], ints[k + _Z] = to_x, to_y, to_z
+        ints[k + _PLACE] = np.int32(np.int32(np.int32(np.int32(to_x * size_z) + to_z) * size_y) + to_y)
         axis = np.int32(np.int32(by_x) + np.int32(by_z) + np.int32(by_z))
         ints[k + _AXIS] = axis if free else ints[k + _AXIS]
         floats[k + _T] = t if free else floats[k + _T]
@@ -196,7 +204,8 @@ def _meet_plant(
 
 @njit(cache=True, error_model="numpy")
 def _settle(
-    world: NDArray[np.uint8],
+    flat: NDArray[np.int32],
+    shape: tuple[int, int, int],
     texels: NDArray[np.uint32],
     floats: NDArray[np.float32],
     ints: NDArray[np.int32],
@@ -209,149 +218,164 @@ def _settle(
     """Write down the rays that have met something, move the others up; returns how many go on. A ray in
     a cell that it can see through (a gap in a plant, glass, the liquid round the eye, the eye's own
     cell) goes one cell further."""
-    size_x, size_z, size_y = world.shape
     kept = 0
     for k in range(rays):
-        goes_on = ints[k + _CODE] >= 0
-        if not goes_on:
-            x, y, z, axis = ints[k + _X], ints[k + _Y], ints[k + _Z], ints[k + _AXIS]
-            pixel, t = ints[k + _PIXEL], floats[k + _T]
-            if 0 < x <= size_x and 0 < z <= size_z and 0 < y <= size_y:
-                block = world[x - 1, z - 1, y - 1]
+        code = ints[k + _CODE]
+        if code < 0:
+            block, axis, t = code & 255, ints[k + _AXIS], floats[k + _T]
+            if block != 0 and (not code & PLAIN or axis == _NOT_YET or block == liquid):
+                x, y, z = ints[k + _X], ints[k + _Y], ints[k + _Z]
                 dx, dy, dz = floats[k + _DX], floats[k + _DY], floats[k + _DZ]
                 east, south, up = ints[k + _EAST], ints[k + _SOUTH], ints[k + _UP]
                 t_x = (np.float32(x + east) - ox) * floats[k + _INV_X]
                 t_y = (np.float32(y + up) - oy) * floats[k + _INV_Y]
                 t_z = (np.float32(z + south) - oz) * floats[k + _INV_Z]
                 t_out = min(t_x, min(t_y, t_z))
+                goes_on = axis == _NOT_YET or block == liquid
                 if SHAPE[block] == SHAPE_CROSS:
                     t = _meet_plant(texels, block, ox - x, oy - y, oz - z, dx, dy, dz, t, t_out)
                     goes_on = t == _NEVER
-                elif axis == _NOT_YET or (liquid != 0 and block == liquid):
-                    goes_on = True
-                elif not _FLAT[block]:
+                elif not goes_on:
                     across = oz + dz * t - z if axis == _ACROSS_X else ox + dx * t - x
                     along = oz + dz * t - z if axis == _ACROSS_Y else y + 1 - oy - dy * t
                     goes_on = not _is_opaque_at(texels, block, FACE_Z, across, along)
                 if goes_on:
                     floats[k + _T] = t_out
                     if t_y <= t_x and t_y <= t_z:
-                        ints[k + _Y], ints[k + _AXIS] = y + 2 * up - 1, _ACROSS_Y
+                        y, axis = y + 2 * up - 1, _ACROSS_Y
                     elif t_x <= t_z:
-                        ints[k + _X], ints[k + _AXIS] = x + 2 * east - 1, _ACROSS_X
+                        x, axis = x + 2 * east - 1, _ACROSS_X
                     else:
-                        ints[k + _Z], ints[k + _AXIS] = z + 2 * south - 1, _ACROSS_Z
-            else:
-                t = _NEVER
-            floats[pixel + _HIT_T] = t
-            ints[pixel + _HIT_X], ints[pixel + _HIT_Y], ints[pixel + _HIT_Z] = x, y, z
-            ints[pixel + _HIT_AXIS] = axis
-        if goes_on:
-            for row in range(7):
-                floats[kept + row * STRIDE] = floats[k + row * STRIDE]
-            for row in range(9):
-                ints[kept + row * STRIDE] = ints[k + row * STRIDE]
-            kept += 1
+                        z, axis = z + 2 * south - 1, _ACROSS_Z
+                    ints[k + _X], ints[k + _Y], ints[k + _Z], ints[k + _AXIS] = x, y, z, axis
+                    ints[k + _PLACE] = (x * shape[1] + z) * shape[2] + y
+                    code = np.int32(0)
+                    ints[k + _CODE] = flat[ints[k + _PLACE]]
+            if code < 0:
+                pixel = ints[k + _PIXEL]
+                floats[pixel + _HIT_T] = t if block else _NEVER
+                ints[pixel + _HIT_X], ints[pixel + _HIT_Y] = ints[k + _X], ints[k + _Y]
+                ints[pixel + _HIT_Z], ints[pixel + _HIT_AXIS] = ints[k + _Z], axis
+                ints[pixel + _HIT_KIND] = _KIND[block]
+                continue
+        for row in range(7):
+            floats[kept + row * STRIDE] = floats[k + row * STRIDE]
+        for row in range(10):
+            ints[kept + row * STRIDE] = ints[k + row * STRIDE]
+        kept += 1
+    for k in range(kept, kept + _LANES):
+        ints[k + _CODE] = STOP
     return kept
 
 
 @njit(cache=True, error_model="numpy")
-def _paint(
-    world: NDArray[np.uint8],
-    columns: NDArray[np.uint8],
-    texels: NDArray[np.uint32],
+def _find_texels(
     floats: NDArray[np.float32],
     ints: NDArray[np.int32],
-    basis: NDArray[np.float32],
-    row: int,
-    rows: int,
-    eye: tuple[np.float32, np.float32, np.float32],
-    liquid: int,
-    rgb_HW3: NDArray[np.uint8],
-    depth_HW: NDArray[np.float32],
-    block_HW: NDArray[np.uint8],
-    cell_HW3: NDArray[np.int16],
+    rays: int,
+    ox: np.float32,
+    oy: np.float32,
+    oz: np.float32,
+    shape: tuple[int, int, int],
+    texels_per_block: np.float32,
+    fog_from: np.float32,
+    fog_step: np.float32,
+    fog_most: np.float32,
 ) -> None:
-    """Colour the pixels of `rows` rows from what their rays have met."""
-    size = depth_HW.shape[1]
-    size_x, size_z, _ = world.shape
-    ox, oy, oz = eye
-    fog_from, fog_step, fog_most = _FOG_FROM, _FOG_PER_BLOCK, _FOG_MOST
+    """Where in the tables each pixel's texel and light are, and its haze. No branch."""
+    one, nought, unit, zero = np.int32(1), np.int32(0), np.float32(1.0), np.float32(0.0)
+    last_x, last_z, columns_z = np.int32(shape[0] - 3), np.int32(shape[1] - 3), np.int32(shape[1] - 2)
+    for k in range((rays + _LANES - 1) // _LANES * _LANES):
+        x, y, z, axis = ints[k + _HIT_X], ints[k + _HIT_Y], ints[k + _HIT_Z], ints[k + _HIT_AXIS]
+        kind, t = ints[k + _HIT_KIND], floats[k + _HIT_T]
+        dx, dy, dz = floats[k + _RAY_X], floats[k + _RAY_Y], floats[k + _RAY_Z]
+        near_t = t if t < np.float32(1e4) else zero
+        in_x = ox + dx * near_t - np.float32(x)
+        in_y = unit - (oy + dy * near_t - np.float32(y))
+        in_z = oz + dz * near_t - np.float32(z)
+        cross = np.int32(kind & _IS_CROSS) > 0
+        by_x = axis == _ACROSS_X and not cross
+        by_z = axis == _ACROSS_Z and not cross
+        by_y = not (by_x or by_z or cross)
+        across = in_z if by_x else in_x
+        along = in_z if by_y else in_y
+        blur = near_t * texels_per_block
+        blur = blur if np.int32(kind & _IS_FLAT) > 0 else zero
+        mip_1, mip_2 = np.int32(blur >= np.float32(1.5)), np.int32(blur >= np.float32(3.0))
+        mip_3, mip_4 = np.int32(blur >= np.float32(6.0)), np.int32(blur >= np.float32(12.0))
+        side = np.int32(np.int32(16) >> np.int32(np.int32(mip_1 + mip_2) + np.int32(mip_3 + mip_4)))
+        start = np.int32(np.int32(256 * mip_1 + 64 * mip_2) + np.int32(16 * mip_3 + 4 * mip_4))
+        most = np.int32(side - one)
+        column, row = np.int32(across * np.float32(side)), np.int32(along * np.float32(side))
+        column = column if column > nought else nought
+        column = column if column < most else most
+        row = row if row > nought else nought
+        row = row if row < most else most
+        face = np.int32(dy > zero) if by_y else nought
+        face = np.int32(2) if by_x else face
+        face = np.int32(3) if by_z else face
+        block = np.int32(kind & 255)
+        place = np.int32(np.int32(np.int32(block * 4) + face) * TEXELS_PER_FACE)
+        ints[k + _TEXEL] = np.int32(place + start) + np.int32(np.int32(row * side) + column)
+        # the column before the face, at most the world's last: no eye is outside
+        back_x, back_z = (-one if dx > zero else one), (-one if dz > zero else one)
+        side_x = np.int32(x - one) + (back_x if by_x else nought)
+        side_z = np.int32(z - one) + (back_z if by_z else nought)
+        side_x = np.int32(side_x) if side_x > 0 else nought
+        side_x = side_x if side_x < last_x else last_x
+        side_z = np.int32(side_z) if side_z > 0 else nought
+        side_z = side_z if side_z < last_z else last_z
+        ints[k + _COLUMN] = np.int32(side_x * columns_z) + side_z
+        above = -one if dy > zero else one
+        ints[k + _SIDE_Y] = np.int32(y - one) + (above if by_y else nought)
+        fog = (t - fog_from) * fog_step
+        fog = fog if fog < fog_most else fog_most
+        ints[k + _FOG] = np.int32(fog if fog > zero else zero)
+        rise = np.float32(409.6) * dy / np.sqrt(dx * dx + dy * dy + dz * dz)
+        rise = rise if rise < np.float32(256.0) else np.float32(256.0)
+        ints[k + _SKY] = np.int32(rise if rise > zero else zero)
+
+
+@njit(cache=True)
+def _fetch_texels(
+    tops: NDArray[np.uint8], texels: NDArray[np.uint32], ints: NDArray[np.int32], rays: int
+) -> None:
+    """Each pixel's texel, and its light: less under something, least deep under something."""
+    for k in range(rays):
+        ints[k + _COLOUR] = np.int32(texels[ints[k + _TEXEL]])
+        under = np.int32(tops[ints[k + _COLUMN]]) - ints[k + _SIDE_Y]
+        light = 256 if under < 2 else _SHADE if under < _DEEP else _DARK
+        ints[k + _LIGHT] = 256 if ints[k + _HIT_KIND] & _GLOWS else light
+
+
+@njit(cache=True)
+def _mix_colours(
+    floats: NDArray[np.float32],
+    ints: NDArray[np.int32],
+    rays: int,
+    rgb: NDArray[np.uint8],
+    depth: NDArray[np.float32],
+    liquid: int,
+) -> None:
+    """Texel, light, sky and haze make the bytes of the frame."""
     fog_r, fog_g, fog_b = _HAZE
     if liquid:
-        fog_from, fog_step, fog_most = -6.0, 14.0, 240.0
         fog_r, fog_g, fog_b = (36, 76, 170) if liquid == WATER else (220, 90, 20)
-    texels_per_block = 32.0 * np.sqrt(basis[0, 0] ** 2 + basis[0, 2] ** 2) / size
-    for i in range(rows):
-        v = np.float32(1.0 - (row + i + 0.5) * 2.0 / size)
-        base_x = basis[2, 0] + v * basis[1, 0]
-        base_y = basis[2, 1] + v * basis[1, 1]
-        base_z = basis[2, 2] + v * basis[1, 2]
-        for column in range(size):
-            u = np.float32(np.float32(column) + np.float32(0.5)) * np.float32(2.0 / size) - np.float32(1.0)
-            dx, dy, dz = base_x + u * basis[0, 0], base_y + u * basis[0, 1], base_z + u * basis[0, 2]
-            k = i * size + column
-            t = floats[k + _HIT_T]
-            x, y, z = ints[k + _HIT_X] - 1, ints[k + _HIT_Y] - 1, ints[k + _HIT_Z] - 1
-            depth_HW[row + i, column] = t
-            block = 0
-            if t == _NEVER:
-                x, y, z = -1, -1, -1
-                rise = 1.6 * dy / np.sqrt(dx * dx + dy * dy + dz * dz)
-                share = int(256.0 * min(1.0, max(0.0, rise)))
-                red = _HAZE[0] + (((_ZENITH[0] - _HAZE[0]) * share) >> 8)
-                green = _HAZE[1] + (((_ZENITH[1] - _HAZE[1]) * share) >> 8)
-                blue = _HAZE[2] + (((_ZENITH[2] - _HAZE[2]) * share) >> 8)
-                t = np.float32(100.0 if liquid else 0.0)
-            else:
-                block = np.int64(world[x, z, y])
-                axis = ints[k + _HIT_AXIS]
-                side_x, side_z, side_y = x, z, y
-                across, along = ox + dx * t - (x + 1), oz + dz * t - (z + 1)
-                upright = y + 2 - oy - dy * t
-                mip, face = 0, FACE_TOP
-                if SHAPE[block] == SHAPE_CROSS:
-                    along = upright
-                else:
-                    if axis == _ACROSS_X:
-                        face, across, along = FACE_X, along, upright
-                        side_x = x - 1 if dx > 0 else x + 1
-                    elif axis == _ACROSS_Z:
-                        face, along = FACE_Z, upright
-                        side_z = z - 1 if dz > 0 else z + 1
-                    elif dy > 0:
-                        face, side_y = FACE_BOTTOM, y - 1
-                    else:
-                        side_y = y + 1
-                    blur = t * texels_per_block
-                    if _FLAT[block]:
-                        mip = int(blur >= 1.5) + int(blur >= 3.0) + int(blur >= 6.0) + int(blur >= 12.0)
-                light = 256
-                if 0 <= side_x < size_x and 0 <= side_z < size_z and not _GLOWS[block]:
-                    under = np.int64(columns[TOP, side_x, side_z]) - side_y
-                    if under > 1:
-                        light = _SHADE if under < _DEEP else _DARK
-                side = 16 >> mip
-                texel_column = min(side - 1, max(0, int(across * side)))
-                texel_row = min(side - 1, max(0, int(along * side)))
-                start = (1024 - 4 * side * side) // 3  # of the mip level: 0, 256, 320, 336, 340
-                packed = np.int64(texels[block, face, start + texel_row * side + texel_column])
-                red = ((packed & 255) * light) >> 8
-                green = (((packed >> 8) & 255) * light) >> 8
-                blue = (((packed >> 16) & 255) * light) >> 8
-            if t > fog_from:
-                fog = int(min(fog_most, (t - fog_from) * fog_step))
-                red += ((fog_r - red) * fog) >> 8
-                green += ((fog_g - green) * fog) >> 8
-                blue += ((fog_b - blue) * fog) >> 8
-            rgb_HW3[row + i, column, 0] = red
-            rgb_HW3[row + i, column, 1] = green
-            rgb_HW3[row + i, column, 2] = blue
-            if block_HW.size:
-                block_HW[row + i, column] = block
-                cell_HW3[row + i, column, 0] = x
-                cell_HW3[row + i, column, 1] = z
-                cell_HW3[row + i, column, 2] = y
+    for k in range(rays):
+        t = floats[k + _HIT_T]
+        colour, light, sky, fog = ints[k + _COLOUR], ints[k + _LIGHT], ints[k + _SKY], ints[k + _FOG]
+        is_sky = t == _NEVER
+        red = np.int32(np.int32((colour & 255) * light) >> 8)
+        green = np.int32(np.int32(((colour >> 8) & 255) * light) >> 8)
+        blue = np.int32(np.int32(((colour >> 16) & 255) * light) >> 8)
+        red = np.int32(_HAZE[0] + (((_ZENITH[0] - _HAZE[0]) * sky) >> 8)) if is_sky else red
+        green = np.int32(_HAZE[1] + (((_ZENITH[1] - _HAZE[1]) * sky) >> 8)) if is_sky else green
+        blue = np.int32(_HAZE[2] + (((_ZENITH[2] - _HAZE[2]) * sky) >> 8)) if is_sky else blue
+        fog = np.int32(0) if is_sky and liquid == 0 else fog
+        rgb[3 * k] = red + (((fog_r - red) * fog) >> 8)
+        rgb[3 * k + 1] = green + (((fog_g - green) * fog) >> 8)
+        rgb[3 * k + 2] = blue + (((fog_b - blue) * fog) >> 8)
+        depth[k] = t
 
 
 @njit(cache=True)
@@ -377,24 +401,44 @@ def cast_frame(
     An eye outside the world sees from the nearest point inside."""
     size = depth_HW.shape[0]
     size_x, size_z, size_y = world.shape
+    shape = (size_x + 2, size_z + 2, size_y + 2)
     ox = np.float32(min(max(eye[0], 0.0), size_x - 1e-3) + 1.0)
     oy = np.float32(min(max(eye[1], 0.0), size_y - 1e-3) + 1.0)
     oz = np.float32(min(max(eye[2], 0.0), size_z - 1e-3) + 1.0)
     cell = (int(ox), int(oy), int(oz))
+    place = (cell[0] * shape[1] + cell[2]) * shape[2] + cell[1]
     within = np.int64(world[cell[0] - 1, cell[2] - 1, cell[1] - 1])
     liquid = within if LIQUID[within] else 0
+    fog_from, fog_step, fog_most = _FOG_FROM, _FOG_PER_BLOCK, _FOG_MOST
+    if liquid:
+        fog_from, fog_step, fog_most = -6.0, 14.0, 240.0
+    texels_per_block = np.float32(32.0 * np.sqrt(basis[0, 0] ** 2 + basis[0, 2] ** 2) / size)
+    flat, tops, flat_texels = leap.reshape(-1), columns[TOP].reshape(-1), texels.reshape(-1)
+    rgb, depth = rgb_HW3.reshape(-1), depth_HW.reshape(-1)
     rows_abreast = max(1, RAYS_ABREAST // size)
     for row in range(0, size, rows_abreast):
         rows = min(rows_abreast, size - row)
-        rays = rows * size
-        _aim(floats, ints, basis, row, rows, size, cell)
+        first, pixels = row * size, rows * size
+        rays = pixels
+        _aim(floats, ints, basis, row, rows, size, cell, place)
         while rays > 0:
-            free = _look_up(leap, ints, rays)
+            free = _look_up(flat, ints, rays)
             if 2 * free < rays:
-                rays = _settle(world, texels, floats, ints, rays, ox, oy, oz, liquid)
-                _look_up(leap, ints, rays)
-            _leap(floats, ints, rays, ox, oy, oz, np.int32(size_x + 1), np.int32(size_z + 1))
-        _paint(
-            world, columns, texels, floats, ints, basis, row, rows, (ox, oy, oz), liquid,
-            rgb_HW3, depth_HW, block_HW, cell_HW3,
+                rays = _settle(flat, shape, texels, floats, ints, rays, ox, oy, oz, liquid)
+            _leap(floats, ints, rays, ox, oy, oz, shape)
+        _find_texels(
+            floats, ints, pixels, ox, oy, oz, shape, texels_per_block,
+            np.float32(fog_from), np.float32(fog_step), np.float32(fog_most),
         )  # fmt: skip
+        _fetch_texels(tops, flat_texels, ints, pixels)
+        _mix_colours(
+            floats, ints, pixels, rgb[3 * first : 3 * (first + pixels)], depth[first : first + pixels], liquid
+        )
+        if block_HW.size:
+            for k in range(pixels):
+                known = floats[k + _HIT_T] != _NEVER
+                i, j = row + k // size, k % size
+                block_HW[i, j] = ints[k + _HIT_KIND] & 255
+                cell_HW3[i, j, 0] = ints[k + _HIT_X] - 1 if known else -1
+                cell_HW3[i, j, 1] = ints[k + _HIT_Z] - 1 if known else -1
+                cell_HW3[i, j, 2] = ints[k + _HIT_Y] - 1 if known else -1

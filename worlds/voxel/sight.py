@@ -4,7 +4,8 @@ Invariant: `leap` says of every cell of a world how far a ray that is in it may 
 anything but air: to the edge of the window of columns within `radius`, between `low` and `high`. The
 window is the largest of `RADII` in which all columns are empty from `low` to `high`, where a column
 has two gaps that count: above everything, and the first air from below (a cave, or under a tree).
-A cell that is not air, and the border of one cell round the world, say `STOP`.
+A cell that is not air says `STOP` and its block, and `PLAIN` too where no ray passes such a block; the
+border of one cell round the world says `STOP` and air.
 
 The tables are derived: no snapshot holds them. `refresh` hashes each slab of the world (64-bit, about
 10 us for 64x64x64) and rebuilds what changed, so nobody has to report a change of a block.
@@ -19,14 +20,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from worlds.voxel.data import LIQUID, OPAQUE
 from worlds.voxel.state import VoxelState
 
 RADII = (0, 1, 3, 7)
 EVERYWHERE = 127
 """The radius of the window of a cell above everything in the world."""
-STOP = np.int32(-(2**31))
+STOP, PLAIN = np.int32(-(2**31)), np.int32(2**30)
 HIGH_SHIFT, RADIUS_SHIFT, FIELD = 9, 18, 511
-"""A code is low | high << 9 | radius << 18, heights counted with the border (y + 1)."""
+"""A code is low | high << 9 | radius << 18, heights counted with the border (y + 1), or
+STOP | PLAIN | block."""
+FLAT = OPAQUE | LIQUID
+"""By block id: its faces have no holes."""
+_BLOCK_CODES = np.arange(len(FLAT), dtype=np.int32) | np.where(FLAT, PLAIN, 0).astype(np.int32) | STOP
 TOP, FLOOR, DEPTH = range(3)
 _P = np.uint64(0x9E3779B97F4A7C15)
 _S = np.uint64(29)
@@ -66,21 +72,24 @@ def sight_of(state: VoxelState) -> Sight:
 
 
 @njit(cache=True)
-def _hash_slab(words: NDArray[np.uint64]) -> np.uint64:
-    """Four interleaved multiply-xor chains; never 0, which marks "not built"."""
+def _hash_slab(words: NDArray[np.uint64], x: int) -> np.uint64:
+    """Four interleaved multiply-xor chains over a slab; never 0, which marks "not built"."""
     a, b, c, d = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    for i in range(0, words.size - 3, 4):
-        a = (a ^ words[i]) * _P
-        b = (b ^ words[i + 1]) * _P
-        c = (c ^ words[i + 2]) * _P
-        d = (d ^ words[i + 3]) * _P
-        a ^= a >> _S
-        b ^= b >> _S
-        c ^= c >> _S
-        d ^= d >> _S
-    for i in range(words.size - words.size % 4, words.size):
-        a = (a ^ words[i]) * _P
-        a ^= a >> _S
+    _, size_z, size = words.shape
+    for z in range(0, size_z - size_z % 4, 4):
+        for i in range(size):
+            a = (a ^ words[x, z, i]) * _P
+            b = (b ^ words[x, z + 1, i]) * _P
+            c = (c ^ words[x, z + 2, i]) * _P
+            d = (d ^ words[x, z + 3, i]) * _P
+            a ^= a >> _S
+            b ^= b >> _S
+            c ^= c >> _S
+            d ^= d >> _S
+    for z in range(size_z - size_z % 4, size_z):
+        for i in range(size):
+            a = (a ^ words[x, z, i]) * _P
+            a ^= a >> _S
     return (((a * _P ^ b) * _P ^ c) * _P ^ d) | np.uint64(1)
 
 
@@ -104,22 +113,35 @@ def _measure_slab(slab: NDArray[np.uint8], columns: NDArray[np.uint8], x: int) -
 
 
 @njit(cache=True)
-def _widen(field: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:
-    """The maximum over the 3x3 offsets -reach, 0, +reach (outside the world counts for nothing)."""
-    size_x, size_z = field.shape
-    along, wide = field.copy(), field.copy()
+def _widen(windows: NDArray[np.uint8], level: int, field: int, reach: int) -> None:
+    """Make a level from the one below: the maximum over the 3x3 offsets -reach, 0, +reach (outside the
+    world counts for nothing)."""
+    source, target = windows[level - 1, field], windows[level, field]
+    size_x, size_z = source.shape
+    along = np.empty(size_z, np.uint8)
     for x in range(size_x):
-        for other in (x - reach, x + reach):
-            if 0 <= other < size_x:
-                for z in range(size_z):
-                    along[x, z] = max(along[x, z], field[other, z])
+        west, east = max(0, x - reach), min(size_x - 1, x + reach)
+        if west != x - reach:
+            west = x
+        if east != x + reach:
+            east = x
         for z in range(size_z):
-            wide[x, z] = along[x, z]
+            along[z] = max(source[x, z], max(source[west, z], source[east, z]))
+            target[x, z] = along[z]
         for z in range(size_z - reach):
-            wide[x, z] = max(wide[x, z], along[x, z + reach])
+            target[x, z] = max(target[x, z], along[z + reach])
         for z in range(size_z - reach):
-            wide[x, z + reach] = max(wide[x, z + reach], along[x, z])
-    return wide
+            target[x, z + reach] = max(target[x, z + reach], along[z])
+
+
+@njit(cache=True)
+def _highest(columns: NDArray[np.uint8]) -> int:
+    """The end of everything in the world."""
+    highest = 0
+    for x in range(columns.shape[1]):
+        for z in range(columns.shape[2]):
+            highest = max(highest, np.int64(columns[TOP, x, z]))
+    return highest
 
 
 @njit(cache=True)
@@ -127,17 +149,17 @@ def _write_codes(
     world: NDArray[np.uint8],
     leap: NDArray[np.int32],
     windows: NDArray[np.uint8],
+    highest: int,
     first: int,
     last: int,
 ) -> None:
     """The codes of the slabs first .. last - 1 from `windows` (levels, 3, X, Z)."""
     size_y = world.shape[2]
-    highest = np.int64(windows[0, TOP].max())
     for x in range(first, last):
         for z in range(world.shape[1]):
             for y in range(size_y):
-                code = (y + 1) | ((y + 2) << HIGH_SHIFT)
-                leap[x + 1, z + 1, y + 1] = STOP if world[x, z, y] else np.int32(code)
+                code, block = (y + 1) | ((y + 2) << HIGH_SHIFT), world[x, z, y]
+                leap[x + 1, z + 1, y + 1] = _BLOCK_CODES[block] if block else np.int32(code)
             for level in range(len(RADII)):
                 radius = RADII[level] << RADIUS_SHIFT
                 top = np.int64(windows[level, TOP, x, z])
@@ -165,9 +187,9 @@ def refresh(
     """Bring one world's tables up to date; `words` is `world` (X, Z, Y) seen as uint64 (X, Z, Y / 8).
     Returns whether anything had changed."""
     size_x, size_z, _ = world.shape
-    first, last, highest = size_x, 0, columns[TOP].max()
+    first, last, highest = size_x, 0, _highest(columns)
     for x in range(size_x):
-        found = _hash_slab(words[x].reshape(-1))
+        found = _hash_slab(words, x)
         if found != hashes[x]:
             hashes[x] = found
             _measure_slab(world[x], columns, x)
@@ -175,11 +197,14 @@ def refresh(
     if last == 0:
         return False
     windows = np.empty((len(RADII), 3, size_x, size_z), np.uint8)
-    windows[0] = columns
-    for level in range(1, len(RADII)):
-        for field in range(3):
-            windows[level, field] = _widen(windows[level - 1, field], RADII[level] - RADII[level - 1])
-    if columns[TOP].max() != highest:
+    for field in range(3):
+        for x in range(size_x):
+            for z in range(size_z):
+                windows[0, field, x, z] = columns[field, x, z]
+        for level in range(1, len(RADII)):
+            _widen(windows, level, field, RADII[level] - RADII[level - 1])
+    if _highest(columns) != highest:
         first, last = 0, size_x
-    _write_codes(world, leap, windows, max(0, first - RADII[-1]), min(size_x, last + RADII[-1]))
+    first, last = max(0, first - RADII[-1]), min(size_x, last + RADII[-1])
+    _write_codes(world, leap, windows, _highest(columns), first, last)
     return True
