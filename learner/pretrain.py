@@ -53,10 +53,10 @@ class PretrainConfig:
     frame_size: int = 64
     workers: int = 2
     threads: int = 1
-    dense_steps: int = 3000
+    dense_steps: int = 6000
     dense_batch: int = 128
     dense_lr: float = 1e-2
-    question_steps: int = 4000
+    question_steps: int = 3000
     question_batch: int = 64
     questions: int = 8
     question_lr: float = 2e-3
