@@ -138,8 +138,8 @@ def build_text(question: Any) -> str:
 def test_it_learns_and_writes_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretraining, "make_source", lambda world, frame_size: Squares())
     config = PretrainConfig(
-        out=str(tmp_path / "base"), frames=512, workers=0, dense_steps=110, dense_batch=32, question_steps=100,
-        question_batch=16, questions=3, eval_frames=60,
+        out=str(tmp_path / "base"), frames=512, workers=0, dense_steps=110, dense_batch=32,
+        question_steps=100, question_batch=16, questions=3, eval_frames=60,
     )  # fmt: skip
     said: list[dict[str, Any]] = []
     facts = pretraining.pretrain(config, lambda entry: said.append(dict(entry)))
