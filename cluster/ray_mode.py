@@ -1,7 +1,7 @@
 """Ray mode: hosts, teachers, policies and learner ranks as supervised Ray processes.
 
-Invariant: a cluster that this module started is ended by it, and is reachable from this machine alone; a
-cluster that RAY_ADDRESS (or `ray job submit`) names is only joined.
+Invariant: a cluster that this module started is ended by it; one that RAY_ADDRESS (or `ray job submit`) names
+is only joined. Ray listens on every interface, so its token authentication, on by default, stays on.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class GroupLearning(RayLearner):
 
 
 def start_ray(config: RunConfig) -> None:
-    """Join the cluster that is named, else start one on loopback."""
+    """Join the cluster that is named, else start one with Ray's token authentication."""
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
     with _told("Ray cannot be started or joined (`retort doctor` looks at its token, /dev/shm and memory)"):
