@@ -140,7 +140,7 @@ def _highest(columns: NDArray[np.uint8]) -> int:
     highest = 0
     for x in range(columns.shape[1]):
         for z in range(columns.shape[2]):
-            highest = max(highest, np.int64(columns[TOP, x, z]))
+            highest = max(highest, np.int64(columns[TOP, x, z]))  # type: ignore[assignment]
     return highest
 
 
