@@ -135,6 +135,7 @@ def build_text(question: Any) -> str:
     return f"<image> {question.text} :" if question.kind == "pictured" else f"{question.text} :"
 
 
+@pytest.mark.slow
 def test_it_learns_and_writes_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretraining, "make_source", lambda world, frame_size: Squares())
     config = PretrainConfig(
