@@ -49,18 +49,18 @@ class PretrainConfig:
     out: str = "runs/base"
     init: str = ""
     seed: int = 0
-    frames: int = 100_000
+    frames: int = 200_000
     frame_size: int = 64
     workers: int = 2
-    threads: int = 1
-    dense_steps: int = 6000
+    threads: int = 2
+    dense_steps: int = 10_000
     dense_batch: int = 128
     dense_lr: float = 1e-2
-    question_steps: int = 3000
+    question_steps: int = 4000
     question_batch: int = 64
     questions: int = 8
     question_lr: float = 2e-3
-    vision_lr: float = 0.0
+    vision_lr: float = 5e-4
     bf16: bool = True
     eval_frames: int = 2000
 

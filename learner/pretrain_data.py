@@ -107,9 +107,11 @@ def random_history(source: GroundingSource, turns: int, rng: np.random.Generator
 
 
 def choose_questions(asked: Sequence[Question], count: int, rng: np.random.Generator) -> list[Question]:
-    """`count` of a frame's questions, shuffled: those about something in sight first (at most half),
-    the rest at random, so that answers are neither rare nor always the same."""
-    order = rng.permutation(len(asked))
+    """`count` of a frame's questions, shuffled: those about something in sight first (at most half;
+    pictured and heard ones before named ones), the rest at random, so that answers are neither rare nor
+    always the same."""
+    # Pictured and heard ones first: there are few, and they need the names to be known already.
+    order = sorted(rng.permutation(len(asked)), key=lambda i: asked[i].kind == "named")
     seen = [i for i in order if asked[i].answer != UNSEEN][: -(-count // 2)]
     special = [i for i in order if asked[i].kind != "named" and i not in seen][:2]
     rest = [i for i in order if i not in seen and i not in special]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from worlds.grounding import GroundingBatch, Question
 from worlds.types import SPLIT_CODES, Frame, Sound, Split, Status
 from worlds.voxel.data import ANIMAL_KIND, ANIMALS, BLOCK, BLOCK_NAMES
-from worlds.voxel.mirror import DISTANCE_BOUNDS, NOTES
+from worlds.voxel.mirror import NOTES
 from worlds.voxel.perception import Thing, block_mask, note_about, things_in_sight
 from worlds.voxel.render import Rendered, render
 from worlds.voxel.state import VoxelState
@@ -42,6 +42,8 @@ GRID = 8
 VIEWS_PER_WORLD = 32
 AIMED = 0.6
 """Share of viewpoints chosen so that some landmark or animal lies within the field of view."""
+DEPTHS = (6.0, 14.0)
+"""Blocks along the ray: bounds of the dense classes "near" and "mid"."""
 CELL_PIXELS = 2
 """A class is present in a grid cell of a 64x64 frame when at least so many of its 64 pixels show it."""
 _SURFACES = {
@@ -173,7 +175,7 @@ class VoxelGrounding:
         animal_class = np.where(rendered.animal >= 0, kinds[rendered.animal], np.int16(-1))
         least = max(1, CELL_PIXELS * self.frame_size**2 // 64**2)
         return _grid_classes(
-            rendered.block_id, rendered.depth, animal_class, self._class_of_block, DISTANCE_BOUNDS,
+            rendered.block_id, rendered.depth, animal_class, self._class_of_block, DEPTHS,
             GRID, len(self.class_names), least,
         )  # fmt: skip
 

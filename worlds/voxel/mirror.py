@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from worlds.voxel.tasks.common import Task
 
 COLUMNS = ("far-left", "left", "centre", "right", "far-right")
-DISTANCES = ("near", "mid", "far")
-DISTANCE_BOUNDS = (6.0, 14.0)
-"""Blocks: nearer than the first is "near", than the second "mid", else "far"."""
+DISTANCES = ("near", "far")
+NEAR = 6.0
+"""Blocks: nearer is "near". No further bound: at twice that distance a 64x64 frame does not tell 13 blocks from
+15, and a note that cannot be read off the frame would teach guessing."""
 
 NOTES: tuple[str, ...] = (
     "see none",
@@ -50,8 +51,7 @@ NOTES: tuple[str, ...] = (
 
 def note_for(column: int, distance: float) -> str:
     """The note about something in frame column 0..4 at `distance` blocks."""
-    bucket = sum(distance >= bound for bound in DISTANCE_BOUNDS)
-    return f"see {COLUMNS[column]} {DISTANCES[bucket]}"
+    return f"see {COLUMNS[column]} {DISTANCES[distance >= NEAR]}"
 
 
 def build_mirror(

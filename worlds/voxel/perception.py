@@ -23,9 +23,9 @@ from worlds.voxel.mirror import COLUMNS, NOTES, note_for
 from worlds.voxel.render import Rendered
 from worlds.voxel.state import VoxelState
 
-MIN_PIXELS = 8
-"""In a 64x64 frame (larger ones need proportionally more): about 3x3. Of three pixels nobody can tell a
-pig from a flower, so to call that "in sight" would teach guessing."""
+MIN_PIXELS = 12
+"""In a 64x64 frame (larger ones need proportionally more): about 3x4. Of fewer nobody can tell a pig from a
+flower, so to call that "in sight" would teach guessing."""
 CLUSTER = 2
 """Blocks: a twig before a thing does not make two of it."""
 _MOST_CELLS = 1024
