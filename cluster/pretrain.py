@@ -5,7 +5,8 @@ Invariant: the folder is written whole, by `learner.pretrain`, and the figures o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,24 +41,39 @@ def run_pretrain(world: str, overrides: Sequence[str], out: Path | None) -> None
         out if out is not None else RunFolder.create(Path("runs"), f"pretrain-{world}").path / "model"
     )
     console = Console()
+    with _progress(console) as report:
+        facts = pretrain(config, report)
+    for name, value in facts.items():
+        console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"base model: {config.out}", highlight=False, markup=False, soft_wrap=True)
+
+
+LINES = 20
+"""Lines a stage, where the output is no terminal."""
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Bars on a terminal; in a log, a line for each twentieth of a stage."""
     columns = (
         TextColumn("{task.description:16}"),
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}
+        told: dict[str, int] = {}
 
         def report(event: Mapping[str, Any]) -> None:
             stage, done = event["stage"], float(event["done"])
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=1.0, note="")
             figures = {name: value for name, value in event.items() if name not in ("stage", "done")}
             note = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=1.0, note="")
             progress.update(tasks[stage], completed=done, note=note)
+            if not console.is_terminal and int(done * LINES) > told.get(stage, -1):
+                told[stage] = int(done * LINES)
+                console.print(f"{stage:10} {done:4.0%}  {note}", highlight=False, soft_wrap=True)
 
-        facts = pretrain(config, report)
-    for name, value in facts.items():
-        console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"base model: {config.out}", highlight=False, markup=False, soft_wrap=True)
+        yield report
