@@ -193,3 +193,29 @@ def test_too_much_for_a_world_is_refused() -> None:
         make(1, TerrainConfig(animals=(("cow", 99),)))
     with pytest.raises(ValueError, match="terrain config says"):
         generate(VoxelState.empty(1, (32, 32, 32)), 0, 1, CONFIG)
+
+
+def test_caves_go_below_the_sea_level_and_keep_the_water_out() -> None:
+    config = replace(CONFIG, size=(48, 48, 32))
+    sea = sea_level(config)
+    walked_in = 0
+    for seed in range(8):
+        state, facts = make(seed, config)
+        whole, _ = make(seed, replace(config, caves=False))
+        opened = (state.blocks[0] != whole.blocks[0]) & (np.isin(state.blocks[0], (0, BLOCK["lava"])))
+        assert opened[:, :, : sea - 2].sum() > 200, seed
+        water = state.blocks[0] == BLOCK["water"]
+        for axis, shift in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            assert not (opened & np.roll(water, shift, axis))[1:-1, 1:-1].any(), seed
+        assert not (opened[:, :, :-1] & water[:, :, 1:]).any(), seed
+        reached = walk(state.blocks[0], (*(int(facts.spawn[i]) for i in (0, 2)), int(facts.spawn[1])))
+        walked_in += any(y < sea - 4 for _, _, y in reached)
+    assert walked_in >= 4
+
+
+def test_lava_lies_deep_and_can_be_turned_off() -> None:
+    for seed in range(6):
+        blocks = make(seed)[0].blocks[0]
+        lava = np.argwhere(blocks == BLOCK["lava"])
+        assert len(lava) and lava[:, 2].max() < sea_level(CONFIG) / 2, seed
+        assert not (make(seed, replace(CONFIG, lava=False))[0].blocks[0] == BLOCK["lava"]).any()

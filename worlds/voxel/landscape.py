@@ -151,6 +151,20 @@ def _near_water(heights_XZ: NDArray[np.int16], x: int, z: int, sea: int) -> bool
 
 
 @njit(cache=True)
+def _may_carve(
+    heights_XZ: NDArray[np.int16], keep_XZ: NDArray[np.bool_], x: int, z: int, roof: int, sea: int
+) -> bool:
+    """Whether column (x, z) may be open up to y = `roof`: nothing stands on it, and no water would run in."""
+    if keep_XZ[x, z]:
+        return False
+    for i in range(x - 1, x + 2):
+        for k in range(z - 1, z + 2):
+            if heights_XZ[i, k] < sea and roof > heights_XZ[i, k] - 2:
+                return False
+    return True
+
+
+@njit(cache=True)
 def carve_caves(
     seed: np.uint64,
     blocks: NDArray[np.uint8],
@@ -161,40 +175,43 @@ def carve_caves(
 ) -> None:
     """Caves, each with a walkable ramp from the surface; lava lies at their deepest cells.
 
-    Columns of `keep_XZ` and those near water are not touched. The ramp falls one block in two, so a
-    walker that enters can leave."""
+    A cave turns aside from the border, from columns of `keep_XZ` and from water, under which it may pass. It
+    falls at most one block in two, so a walker that enters can leave."""
     size_x, size_z, _ = blocks.shape
-    lava_y = max(2, sea // 5)
+    lava_top = max(2, sea // 5 - 1)
     for cave in range(size_x * size_z // 700 + 1):
         turn = hash_below(seed, cave, 21, 0, 4)
-        dx, dz = (1, 0, -1, 0)[turn], (0, 1, 0, -1)[turn]
-        x = 3 + hash_below(seed, cave, 22, 0, size_x - 6)
-        z = 3 + hash_below(seed, cave, 23, 0, size_z - 6)
-        floor, steps = int(heights_XZ[x, z]) + 1, 0
-        mouth = floor
-        for step in range(70):
+        x = z = 3
+        for attempt in range(8):  # a mouth on dry, free land
+            x = 3 + hash_below(seed, cave, 22, attempt, size_x - 6)
+            z = 3 + hash_below(seed, cave, 23, attempt, size_z - 6)
+            if heights_XZ[x, z] > sea and _may_carve(heights_XZ, keep_XZ, x, z, heights_XZ[x, z], sea):
+                break
+        floor = mouth = int(heights_XZ[x, z]) + 1
+        moves = 0
+        for step in range(90):
             in_ramp = floor > mouth - 6
             radius = 1 if in_ramp or hash_unit(seed, cave, 24, step) < 0.5 else 2
-            if not in_ramp and hash_unit(seed, cave, 25, step) < 0.2:
-                turn = (turn + (1 if hash_unit(seed, cave, 26, step) < 0.5 else 3)) % 4
-                dx, dz = (1, 0, -1, 0)[turn], (0, 1, 0, -1)[turn]
-            if x < 3 or z < 3 or x >= size_x - 3 or z >= size_z - 3:
-                break
-            if keep_XZ[x, z] or _near_water(heights_XZ, x, z, sea):
-                break
-            for i in range(x - radius, x + radius + 1):
-                for k in range(z - radius, z + radius + 1):
-                    if keep_XZ[i, k] or _near_water(heights_XZ, i, k, sea):
-                        continue
+            for i in range(max(1, x - radius), min(size_x - 1, x + radius + 1)):
+                for k in range(max(1, z - radius), min(size_z - 1, z + radius + 1)):
                     if radius == 2 and abs(i - x) == 2 and abs(k - z) == 2:
                         continue
                     roof = floor + 2 + (radius == 2 and abs(i - x) < 2 and abs(k - z) < 2)
-                    if roof >= heights_XZ[i, k] - 1 and not in_ramp:
-                        roof = heights_XZ[i, k] - 2
-                    for y in range(max(1, floor), min(roof, int(heights_XZ[i, k])) + 1):
-                        blocks[i, k, y] = LAVA if lava and y <= lava_y - 1 else 0
-            x, z, steps = x + dx, z + dz, steps + 1
-            if steps % 2 == 0 and (in_ramp or hash_unit(seed, cave, 27, step) < 0.3) and floor > 2:
+                    if not in_ramp:
+                        roof = min(roof, heights_XZ[i, k] - 2)
+                    roof = min(roof, int(heights_XZ[i, k]))
+                    if _may_carve(heights_XZ, keep_XZ, i, k, roof, sea):
+                        for y in range(max(1, floor), roof + 1):
+                            blocks[i, k, y] = LAVA if lava and y <= lava_top else 0
+            if not in_ramp and hash_unit(seed, cave, 25, step) < 0.2:
+                turn = (turn + (1 if hash_unit(seed, cave, 26, step) < 0.5 else 3)) % 4
+            ahead_x, ahead_z = x + (1, 0, -1, 0)[turn], z + (0, 1, 0, -1)[turn]
+            inside = 3 <= ahead_x < size_x - 3 and 3 <= ahead_z < size_z - 3
+            if not inside or not _may_carve(heights_XZ, keep_XZ, ahead_x, ahead_z, floor + 2, sea):
+                turn = (turn + (1 if hash_unit(seed, cave, 28, step) < 0.5 else 3)) % 4
+                continue
+            x, z, moves = ahead_x, ahead_z, moves + 1
+            if moves % 2 == 0 and floor > 2 and (in_ramp or hash_unit(seed, cave, 27, step) < 0.4):
                 floor -= 1
 
 
