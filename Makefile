@@ -2,8 +2,6 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-# numba's compiled code lives with the environment, not in the repository.
-export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba-cache
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1

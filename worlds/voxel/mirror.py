@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 COLUMNS = ("far-left", "left", "centre", "right", "far-right")
 DISTANCES = ("near", "far")
 NEAR = 6.0
-"""Blocks: nearer is "near". No further bound: at twice that distance a 64x64 frame does not tell 13 blocks from
-15, and a note that cannot be read off the frame would teach guessing."""
+"""Blocks: nearer is "near". No further bound: at twice that distance a 64x64 frame does not tell 13 blocks
+from 15, and a note that cannot be read off the frame would teach guessing."""
 
 NOTES: tuple[str, ...] = (
     "see none",
