@@ -217,5 +217,6 @@ def test_lava_lies_deep_and_can_be_turned_off() -> None:
     for seed in range(6):
         blocks = make(seed)[0].blocks[0]
         lava = np.argwhere(blocks == BLOCK["lava"])
-        assert len(lava) and lava[:, 2].max() < sea_level(CONFIG) / 2, seed
+        assert len(lava), seed
+        assert lava[:, 2].max() < sea_level(CONFIG) / 2, seed
         assert not (make(seed, replace(CONFIG, lava=False))[0].blocks[0] == BLOCK["lava"]).any()
