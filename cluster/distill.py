@@ -19,9 +19,9 @@ from cluster.config import RunConfig
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, may_produce
 from cluster.ports import Job, Learning, Rollouts
+from cluster.replay import LedgerPool
 from cluster.run import RunFailed
 from cluster.watch import Watch
-from learner.replay import ReplayPool
 from ledger import Ledger
 from ledger.records import sample_id
 from student.types import Sample
@@ -73,7 +73,7 @@ class Distiller:
         self._ledger = ledger
         self._metrics = metrics
         self._watch = watch
-        self._pool = ReplayPool(config.learner.replay_weights)
+        self._pool = LedgerPool(ledger, config.learner.replay_weights, config.learner.replay_cache_mib)
         self._tallies = {chunk.index: _Tally() for chunk in chunks}
         self._positions = {
             chunk.index: {spec: position for position, spec in enumerate(chunk.specs)} for chunk in chunks
@@ -251,17 +251,15 @@ class Distiller:
                 if ids:
                     metadata = {"trained_chunks": index + 1}
                     self._ledger.settle(ids, "trained", owner=OWNER, metadata=metadata)
-        self._pool.extend(self._samples(order_of(self._first), order_of(self._current)))
+        for batch in self._ledger.scan(["suite", "valid"], before=order_of(self._current)):
+            for record in batch:
+                if record.order >= order_of(self._first) and record.columns["valid"]:
+                    self._pool.add_record(record.sample_id, record.columns["suite"])
         self._submitted = self._current
 
     def _claim(self, chunk: Chunk) -> list[str]:
         count = sum(self._ledger.counts(order_of(chunk.index + 1)).values())
         return self._ledger.claim(count, LEASE_S, OWNER, before=order_of(chunk.index + 1))
-
-    def _samples(self, low: int, high: int) -> list[Sample]:
-        records = (record for batch in self._ledger.scan(before=high) for record in batch)
-        samples = [decode(record) for record in records if record.order >= low]
-        return [sample for sample in samples if sample.valid]
 
 
 _STEP_BITS = order_of(0, 1).bit_length() - 1

@@ -30,7 +30,7 @@ class LearnerConfig:
     `micro_batch` at a time (0: all at once). A version is `steps_per_version` steps, more when the fresh
     samples need more. At least `replay_fraction` of every batch comes from older samples once there
     are any; `replay_weights` maps a suite name to its relative weight in those draws (JAT's sampling
-    weights; absent: 1).
+    weights; absent: 1); older samples are read from the ledger, and `replay_cache_mib` of them kept decoded.
 
     DeepSpeed: `zero_stage` 0..3; `offload` keeps the optimiser's state in host memory (stages 2 and 3).
     `bf16` is "auto" (on CUDA from stage 1 on), "on", "off", or "mixed": fp32 weights, products in bf16 and
@@ -54,6 +54,7 @@ class LearnerConfig:
     steps_per_version: int = 50
     replay_fraction: float = 0.5
     replay_weights: dict[str, float] = field(default_factory=dict)
+    replay_cache_mib: int = 1024
     seed: int = 0
     zero_stage: int = 1
     offload: bool = False
@@ -97,6 +98,8 @@ class LearnerConfig:
                 f"learner.replay_fraction={self.replay_fraction} must be in [0, 1): at 1 no fresh sample "
                 "would ever be trained on."
             )
+        if self.replay_cache_mib < 0:
+            raise ValueError("learner.replay_cache_mib must be 0 or more.")
         if any(weight < 0 for weight in self.replay_weights.values()):
             raise ValueError("learner.replay_weights must be 0 or more for every suite.")
         if self.zero_stage not in (0, 1, 2, 3):

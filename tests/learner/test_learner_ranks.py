@@ -37,7 +37,7 @@ def launch(folder: Path, ranks: int, jobs: list[dict[str, Any]]) -> list[dict[st
                 "RANK": str(rank),
                 "WORLD_SIZE": str(ranks),
                 "OMP_NUM_THREADS": "1",
-                "PYTHONPATH": f"{PROGRAM.parent}:{PROGRAM.parents[2]}",
+                "PYTHONPATH": f"{PROGRAM.parents[1]}:{PROGRAM.parents[2]}",
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -63,7 +63,6 @@ REPLACEABLE = _column(
     lambda row: row["shape"] in ("air", "liquid") or row["name"] in ("grass", "fern", "dead_bush"),
 )
 """A block may be placed into it."""
-FALLS = _column(_BLOCK_ROWS, np.bool_, lambda row: row["name"] in GRAVITY_BLOCKS)
 HURTS = _column(_BLOCK_ROWS, np.bool_, lambda row: row["name"] in ("cactus", "lava", "magma_block"))
 HARDNESS = _column(_BLOCK_ROWS, np.float64, lambda row: row["hardness"])
 """Minecraft's hardness; -1 where the block cannot be dug."""
