@@ -6,14 +6,16 @@ Invariant: models are read from the run's `export/` folders, so what is evaluate
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from actors.policies import BlankPolicy, LabelPolicy, RandomPolicy, StudentPolicy
@@ -23,10 +25,16 @@ from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
 from cluster.run import RunFolder, write_whole
 from evaluation.evaluate import evaluate, record
-from evaluation.records import Evaluation, Score
+from evaluation.records import Evaluation, Score, verdicts
 from evaluation.report import write_report
+from student.config import StudentConfig
 from student.student import Student
 from teachers.make import make_expert, make_teacher
+
+MODELS = ("reference", "student", "blank")
+"""The policies whose models the run makes."""
+Job = tuple[RunConfig, RunFolder, str, str]
+"""Config, run, suite, policy."""
 
 
 def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Console | None = None) -> Path:
@@ -37,24 +45,17 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
     folder = RunFolder.open(run)
     config = load_config(folder.config_file, overrides)
     console = console or Console(stderr=as_json)
-    policies = {name: make_policy(name, config, folder) for name in config.evaluation.policies}
     suites = config.evaluation.suites or config.suites
-
-    def tell(suite: str, policy: str, score: Score) -> None:
-        console.print(
-            f"{suite:26} {policy:10} {100 * score.success:5.1f} %  "
-            f"[{100 * score.success_low:.1f}, {100 * score.success_high:.1f}]  metric {score.metric:.3f}  "
-            f"{score.iterations:.1f} decisions  {1e3 * score.seconds_per_decision:.2f} ms each  "
-            f"n={score.episodes}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-        for reason in score.broken:
-            console.print(f"  broken: {reason}", highlight=False, markup=False, soft_wrap=True)
-
-    notes = config.student.memory_notes
-    scores = evaluate(config.evaluation, suites, policies, config.frame_size, config.seed, notes, tell)
+    for name in config.evaluation.policies:
+        if name in MODELS:
+            _exported(name, config, folder)  # what is missing is said before minutes are spent
+    jobs = [(config, folder, suite, name) for suite in suites for name in config.evaluation.policies]
+    scores = []
+    for score in _scores(jobs, config.evaluation.workers or os.cpu_count() or 1):
+        scores.append(score)
+        _tell(console, score)
+    for sentence in verdicts(scores):
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     done = Evaluation(
         run=run.name,
         date=time.strftime("%Y-%m-%d"),
@@ -66,17 +67,17 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
     )
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
-    if config.evaluation.traced and "student" in policies:
+    if config.evaluation.traced and "student" in config.evaluation.policies:
         teacher = TeacherReplica("teacher", partial(make_teacher, config=config.teacher))
         done.traces = record(
             config.evaluation,
             suites,
             "student",
-            policies["student"],
+            make_policy("student", config, folder),
             teacher,
             config.frame_size,
             config.seed,
-            notes,
+            config.student.memory_notes,
         )
         write_whole(folder.evaluation_file, done.model_dump_json())
     report = write_report(folder.path)
@@ -84,6 +85,35 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
     if as_json:
         print(json.dumps([json_row(score) for score in scores]))
     return report
+
+
+def _scores(jobs: Sequence[Job], workers: int) -> Iterator[Score]:
+    """The jobs' scores in their order, from `workers` processes of one thread each (1: from this one)."""
+    workers = min(workers, len(jobs))
+    if workers <= 1:
+        yield from map(_score, jobs)
+        return
+    spawned = multiprocessing.get_context("spawn")
+    with spawned.Pool(workers, torch.set_num_threads, (1,)) as pool:
+        yield from pool.imap(_score, jobs)
+
+
+def _score(job: Job) -> Score:
+    config, folder, suite, name = job
+    policy = make_policy(name, config, folder)
+    notes = config.student.memory_notes
+    return evaluate(config.evaluation, suite, name, policy, config.frame_size, config.seed, notes)
+
+
+def _tell(console: Console, score: Score) -> None:
+    line = (
+        f"{score.suite:26} {score.policy:10} {100 * score.success:5.1f} %  "
+        f"[{100 * score.success_low:.1f}, {100 * score.success_high:.1f}]  metric {score.metric:.3f}  "
+        f"{score.iterations:.1f} decisions  {1e3 * score.seconds_per_decision:.2f} ms each  "
+        f"n={score.episodes}"
+    )
+    for text in (line, *(f"  broken: {reason}" for reason in score.broken)):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
@@ -98,10 +128,10 @@ def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
         case "base":
             return StudentPolicy(Student.load(config.student), name="base")
         case "reference":
-            return StudentPolicy(_exported("reference", config, folder), name="reference")
+            return StudentPolicy(Student.load(_exported(name, config, folder)), name="reference")
         case "blank":
-            return BlankPolicy(StudentPolicy(_exported("student", config, folder)))
-    return StudentPolicy(_exported("student", config, folder))
+            return BlankPolicy(StudentPolicy(Student.load(_exported(name, config, folder))))
+    return StudentPolicy(Student.load(_exported(name, config, folder)))
 
 
 def json_row(score: Score) -> dict[str, object]:
@@ -120,11 +150,13 @@ def json_row(score: Score) -> dict[str, object]:
     }
 
 
-def _exported(model: str, config: RunConfig, folder: RunFolder) -> Student:
+def _exported(name: str, config: RunConfig, folder: RunFolder) -> StudentConfig:
+    """Where the policy's model lies. Raises ValueError when the run has not made it yet."""
+    model = "student" if name == "blank" else name
     path = folder.export(model)
     if not (path / "config.json").is_file():
         raise ValueError(
             f"{folder.path} has no exported {model} yet: finish the run with `train --resume {folder.path}`, "
             f"or leave it out with evaluation.policies=[...]"
         )
-    return Student.load(replace(config.student, path=str(path), lora=0))
+    return replace(config.student, path=str(path), lora=0)

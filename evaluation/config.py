@@ -14,7 +14,7 @@ class EvaluationConfig:
     """`episodes` per suite, all on `split`; `suites` empty means the run's training suites.
     Policies sample their actions at `temperature`: in a world that must be searched, the likeliest action
     over and over walks in circles (0 is that: always the best). `traced` episodes per suite are kept with
-    their frames for the report."""
+    their frames for the report. `workers` processes share the policies out (0: one per core)."""
 
     episodes: int = 200
     split: str = "test"
@@ -24,6 +24,7 @@ class EvaluationConfig:
     temperature: float = 0.5
     batch: int = 50
     traced: int = 4
+    workers: int = 0
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.policies if name not in POLICIES]
@@ -35,5 +36,7 @@ class EvaluationConfig:
             raise ValueError("evaluation.split is validation or test: what was trained on measures nothing")
         if self.temperature < 0:
             raise ValueError("evaluation.temperature is 0 (always the best action) or more")
+        if self.workers < 0:
+            raise ValueError("evaluation.workers is 0 (one process per core) or more")
         if self.episodes < 1 or self.batch < 1:
             raise ValueError("evaluation.episodes and evaluation.batch are at least 1")

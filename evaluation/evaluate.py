@@ -6,7 +6,7 @@ same seeds; an episode that broke its world is counted as failed and named, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -18,8 +18,6 @@ from evaluation.records import Score, Trace, TraceStep, data_uri
 from worlds.make import make_world
 from worlds.types import EpisodeSpec, Split
 
-Report = Callable[[str, str, Score], None]
-
 
 def episodes(config: EvaluationConfig, suite: str) -> list[EpisodeSpec]:
     """The held-out episodes of a suite."""
@@ -29,37 +27,31 @@ def episodes(config: EvaluationConfig, suite: str) -> list[EpisodeSpec]:
 
 def evaluate(
     config: EvaluationConfig,
-    suites: Sequence[str],
-    policies: Mapping[str, Policy],
+    suite: str,
+    name: str,
+    policy: Policy,
     frame_size: int,
     seed: int,
     memory_notes: bool,
-    report: Report,
-) -> list[Score]:
-    """The scores of every policy on every suite; `report` is told each as it is known."""
-    scores = []
-    for suite in suites:
-        for name, policy in policies.items():
-            rollout = Rollout(partial(make_world, frame_size=frame_size), config.batch, seed, memory_notes)
-            outcomes = rollout.collect(
-                episodes(config, suite), policy, None, PlaySettings(temperature=config.temperature)
-            )
-            rollout.close()
-            good = [outcome for outcome in outcomes if isinstance(outcome, EpisodeResult)]
-            score = Score.of(
-                suite,
-                name,
-                # A broken episode counts against the policy that broke it.
-                [isinstance(outcome, EpisodeResult) and outcome.success for outcome in outcomes],
-                [outcome.metric if isinstance(outcome, EpisodeResult) else 0.0 for outcome in outcomes],
-                [outcome.decisions for outcome in good],
-                rollout.progress.seconds.get("policy", 0.0),
-                sum(outcome.model_calls for outcome in good),
-                [f"{bad.spec}: {bad.reason}" for bad in outcomes if isinstance(bad, EpisodeFailure)],
-            )
-            report(suite, name, score)
-            scores.append(score)
-    return scores
+) -> Score:
+    """The score of the policy called `name` on one suite."""
+    rollout = Rollout(partial(make_world, frame_size=frame_size), config.batch, seed, memory_notes)
+    outcomes = rollout.collect(
+        episodes(config, suite), policy, None, PlaySettings(temperature=config.temperature)
+    )
+    rollout.close()
+    good = [outcome for outcome in outcomes if isinstance(outcome, EpisodeResult)]
+    return Score.of(
+        suite,
+        name,
+        # A broken episode counts against the policy that broke it.
+        [isinstance(outcome, EpisodeResult) and outcome.success for outcome in outcomes],
+        [outcome.metric if isinstance(outcome, EpisodeResult) else 0.0 for outcome in outcomes],
+        [outcome.decisions for outcome in good],
+        rollout.progress.seconds.get("policy", 0.0),
+        sum(outcome.model_calls for outcome in good),
+        [f"{bad.spec}: {bad.reason}" for bad in outcomes if isinstance(bad, EpisodeFailure)],
+    )
 
 
 def record(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from PIL import Image
 from pydantic import BaseModel
 
-from evaluation.statistics import bootstrap_mean, wilson
+from evaluation.statistics import bootstrap_mean, disjoint, wilson
 from worlds.types import Frame
 
 
@@ -35,6 +35,11 @@ class Score(BaseModel):
     seconds_per_decision: float
     model_calls_per_episode: float
     broken: list[str] = []
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The success's."""
+        return self.success_low, self.success_high
 
     @classmethod
     def of(
@@ -69,6 +74,24 @@ class Score(BaseModel):
             model_calls_per_episode=model_calls / played,
             broken=list(broken),
         )
+
+
+def verdicts(scores: Sequence[Score]) -> list[str]:
+    """What the scores say of each suite's student, in a sentence: beside its teacher and its reference."""
+    sentences = []
+    for suite in dict.fromkeys(score.suite for score in scores):
+        named = {score.policy: score for score in scores if score.suite == suite}
+        student, teacher, reference = (named.get(name) for name in ("student", "teacher", "reference"))
+        parts = []
+        if student and teacher and teacher.success:
+            parts.append(f"has {100 * student.success / teacher.success:.0f} % of its teacher's success")
+        if student and reference:
+            apart = disjoint(student.interval, reference.interval)
+            way = "above" if student.success > reference.success else "not above"
+            parts.append(f"is {way} its reference ({'disjoint' if apart else 'overlapping'} 95 % intervals)")
+        if parts:
+            sentences.append(f"{suite}: the student {' and '.join(parts)}")
+    return sentences
 
 
 class TraceStep(BaseModel):

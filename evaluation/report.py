@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from evaluation.records import Evaluation, Score
+from evaluation.records import Evaluation, Score, verdicts
 from evaluation.statistics import wilson
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -74,7 +74,7 @@ def _tables(scores: Sequence[Score]) -> str:
             f'<div class="card"><h3>{html.escape(suite)}</h3><table><tr><th>policy</th><th>success</th>'
             "<th>95 % interval</th><th></th><th>of teacher</th><th>metric</th><th>decisions</th>"
             f"<th>decisions/s</th><th>model calls/episode</th><th>n</th></tr>{body}</table>"
-            f"{_broken(rows)}</div>"
+            f"{_verdict(rows)}{_broken(rows)}</div>"
         )
     return "".join(parts)
 
@@ -101,6 +101,10 @@ def _row(score: Score, teacher: float) -> str:
     )
     mark = ' class="student"' if score.policy == "student" else ""
     return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _verdict(scores: Sequence[Score]) -> str:
+    return "".join(f"<p>{html.escape(sentence)}.</p>" for sentence in verdicts(scores))
 
 
 def _broken(scores: Sequence[Score]) -> str:

@@ -114,10 +114,8 @@ def _play(config: RunConfig, student: Student, episodes: int) -> list[Score]:
         difficulty=config.evaluation.difficulty,
         traced=0,
     )
-    policy = {"student": StudentPolicy(student)}
-    notes = config.student.memory_notes
-    return evaluate(settings, config.suites, policy, config.frame_size, config.seed, notes, _quiet)
-
-
-def _quiet(suite: str, policy: str, score: Score) -> None:
-    """Trials run side by side: their table comes at the end."""
+    policy, notes = StudentPolicy(student), config.student.memory_notes
+    return [
+        evaluate(settings, suite, "student", policy, config.frame_size, config.seed, notes)
+        for suite in config.suites
+    ]

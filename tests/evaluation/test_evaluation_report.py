@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.records import Evaluation, Score, Trace, TraceStep, data_uri
+from evaluation.records import Evaluation, Score, Trace, TraceStep, data_uri, verdicts
 from evaluation.report import write_report
 
 HOSTILE = '</script><!--<script>alert("$title ${x}")'
@@ -126,3 +126,20 @@ def test_a_broken_episode_is_a_failure_but_not_a_short_episode() -> None:
     assert (whole.iterations, partly.iterations) == (4.0, 4.0)
     assert (partly.episodes, partly.successes) == (3, 1)
     assert Score.model_validate_json(partly.model_dump_json()) == partly
+
+
+def test_a_verdict_says_how_the_student_stands() -> None:
+    close = [
+        score("teacher", [True] * 10),
+        score("student", [True] * 9 + [False]),
+        score("reference", [True] * 8 + [False] * 2),
+    ]
+    assert verdicts(close) == [
+        "toy/<corridor>: the student has 90 % of its teacher's success and is above its reference "
+        "(overlapping 95 % intervals)"
+    ]
+    apart = [score("student", [False] * 40), score("reference", [True] * 40)]
+    assert verdicts(apart) == [
+        "toy/<corridor>: the student is not above its reference (disjoint 95 % intervals)"
+    ]
+    assert verdicts([score("teacher", [True])]) == []
