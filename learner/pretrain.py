@@ -42,8 +42,9 @@ HISTORY_LENGTHS = (0, 0, 1, 1, 2, 2, 4, 8)
 class PretrainConfig:
     """`world` is "voxel" or "babyai"; `out` the folder of the base model; `init` a base model to go on from
     ("": none). `frames` views are collected by `workers` processes. Steps of 0 leave a stage out.
-    `vision_lr` > 0 lets the encoder learn in the question stage too. `bf16` multiplies in bfloat16
-    (weights, attention and losses stay in float32): half the time on a CPU that knows it."""
+    In a share `captions` of the question stage's frames one question asks for all that is in sight.
+    `vision_lr` > 0 lets the encoder learn in that stage too. `bf16` multiplies in bfloat16 (weights,
+    attention and losses stay in float32): half the time on a CPU that knows it."""
 
     world: str = "voxel"
     out: str = "runs/base"
@@ -59,6 +60,7 @@ class PretrainConfig:
     question_steps: int = 4000
     question_batch: int = 64
     questions: int = 8
+    captions: float = 0.25
     question_lr: float = 2e-3
     vision_lr: float = 5e-4
     bf16: bool = True
@@ -121,7 +123,10 @@ def new_student(config: PretrainConfig, source: GroundingSource, views: data.Vie
     fresh or from `config.init`."""
     if config.init:
         return Student.load(StudentConfig(path=config.init, dtype="float32"))
-    asked = {question.text for questions in views.questions[:2000] for question in questions}
+    shown = [question for questions in views.questions[:2000] for question in questions]
+    shown = [question for question in shown if config.captions or question.kind != "caption"]
+    asked = {question.text for question in shown}
+    asked |= {question.answer for question in shown if question.kind == "caption"}
     heard = {sound.name for sounds in views.sounds for sound in sounds}
     words = [*source.notes, *source.actions, *source.class_names, *sorted(asked), *sorted(heard)]
     words += vocabulary(config.world)
@@ -279,7 +284,9 @@ def learn_to_answer(
         _batches(len(views.frames), config.question_batch, config.question_steps, rng)
     ):
         turns = int(rng.choice(HISTORY_LENGTHS))
-        packed = data.pack(student, views, source, rows, config.questions, turns, visual_tokens, rng)
+        packed = data.pack(
+            student, views, source, rows, config.questions, turns, visual_tokens, rng, config.captions
+        )
         if cached is not None:
             features = torch.stack([cached[goal][index] for goal, index in packed.images])
             features = features.to(student.device, model.dtype)

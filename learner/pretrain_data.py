@@ -71,7 +71,9 @@ def _chunk(job: tuple[Callable[[], GroundingSource], int, int, Split]) -> Views:
     make_source, count, seed, split = job
     batch = make_source().sample(count, seed, split)
     images = batch.goal_images if batch.goal_images is not None else batch.frames[:0]
-    return Views(batch.frames, batch.classes, batch.questions, batch.sounds, batch.statuses, images)
+    captions = [Question(CAPTION, caption, "caption") for caption in batch.captions]
+    questions = [[*asked, caption] for asked, caption in zip(batch.questions, captions, strict=True)]
+    return Views(batch.frames, batch.classes, questions, batch.sounds, batch.statuses, images)
 
 
 def _joined(chunks: Sequence[Views]) -> Views:
@@ -106,10 +108,20 @@ def random_history(source: GroundingSource, turns: int, rng: np.random.Generator
     )
 
 
-def choose_questions(asked: Sequence[Question], count: int, rng: np.random.Generator) -> list[Question]:
+CAPTION = "say what is in sight"
+"""What the caption answers, worded as a goal."""
+
+
+def choose_questions(
+    asked: Sequence[Question], count: int, rng: np.random.Generator, captions: float = 0.0
+) -> list[Question]:
     """`count` of a frame's questions, shuffled: those about something in sight first (at most half;
     pictured and heard ones before named ones), the rest at random, so that answers are neither rare nor
-    always the same."""
+    always the same. The last one is the caption in a share `captions` of the frames."""
+    if captions and rng.random() < captions:
+        caption = [question for question in asked if question.kind == "caption"]
+        return choose_questions(asked, count - len(caption), rng) + caption
+    asked = [question for question in asked if question.kind != "caption"]
     # Pictured and heard ones first: there are few, and they need the names to be known already.
     order = sorted(rng.permutation(len(asked)), key=lambda i: asked[i].kind == "named")
     seen = [i for i in order if asked[i].answer != UNSEEN][: -(-count // 2)]
@@ -133,9 +145,10 @@ class Packed(NamedTuple):
 
 def pack(
     student: Student, views: Views, source: GroundingSource, rows: NDArray[np.int64], questions: int, turns:
-    int, visual_tokens: int, rng: np.random.Generator,
+    int, visual_tokens: int, rng: np.random.Generator, captions: float = 0.0,
 ) -> Packed:  # fmt: skip
-    """Pack `questions` questions about each of the frames `rows`, after a random history of `turns` turns."""
+    """Pack `questions` questions about each of the frames `rows`, after a random history of `turns` turns;
+    in a share `captions` of them one is the caption."""
     tokenizer = _Cached(student, visual_tokens)
     sequences, images = [], []
     for row in rows:
@@ -146,7 +159,7 @@ def pack(
         prefix = tokenizer.prompt(prefix_text(observation))
         images.append((False, int(row)))
         blocks = []
-        for question in choose_questions(views.questions[row], questions, rng):
+        for question in choose_questions(views.questions[row], questions, rng, captions):
             pictured = question.goal_image >= 0
             images += [(True, question.goal_image)] if pictured else []
             head = tokenizer.prompt(" " + goal_text(question.text, pictured))

@@ -63,7 +63,7 @@ def _ask(
             Turn(UNSEEN, source.actions[rng.integers(len(source.actions))], "ok")
             for _ in range(rng.integers(9))
         )
-        order = [questions[i] for i in rng.permutation(len(questions)) if questions[i].kind != "caption"]
+        order = [questions[i] for i in rng.permutation(len(questions))]
         absent = [q for q in order if q.answer == UNSEEN][:ABSENT_PER_FRAME]
         for question in [q for q in order if q.answer != UNSEEN] + absent:
             image = batch.goal_images[question.goal_image] if batch.goal_images is not None else None

@@ -99,6 +99,16 @@ def test_questions_are_mixed(views: data.Views) -> None:
     assert any(q.kind == "pictured" for asked in chosen for q in asked)
 
 
+def test_a_share_of_the_frames_is_described(views: data.Views) -> None:
+    rng = np.random.default_rng(0)
+    chosen = [data.choose_questions(asked, 3, rng, 0.25) for asked in views.questions for _ in range(8)]
+    captions = [[q for q in asked if q.kind == "caption"] for asked in chosen]
+    assert {len(found) for found in captions} == {0, 1}
+    assert 0.18 < np.mean([len(found) for found in captions]) < 0.32
+    assert all(len(asked) == 3 for asked in chosen)
+    assert all(q.kind != "caption" for asked in views.questions for q in data.choose_questions(asked, 3, rng))
+
+
 def test_the_note_table_holds_every_named_answer(views: data.Views) -> None:
     table, things = note_table(views, Squares.notes)
     answers = [question.answer for question in views.questions[0] if question.kind == "named"]
