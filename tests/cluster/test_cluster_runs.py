@@ -113,6 +113,36 @@ def test_a_killed_run_goes_on_bit_for_bit(base: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_a_run_is_evaluated_and_its_losses_are_compared(base: Path, tmp_path: Path) -> None:
+    run = run_training(config_of(base, tmp_path / "runs")).path
+
+    rows = _json_of("eval", str(run), "evaluation.policies=[teacher,student,random]",
+                    "evaluation.episodes=4", "evaluation.traced=1", "--json")  # fmt: skip
+    assert [row["policy"] for row in rows] == ["teacher", "student", "random"]
+    assert {row["n"] for row in rows} == {4}
+    assert rows[0]["successes"] == 4
+    assert "of its teacher" in (run / "report.html").read_text("utf-8")
+
+    compare = ("ablate", str(run), "--losses", "ce,pure dpo", "--seeds", "1", "--steps", "2",
+               "--episodes", "3", "--json")  # fmt: skip
+    first = _json_of(*compare)
+    assert [row["loss"] for row in first] == ["ce", "pure dpo"]
+    assert {row["episodes"] for row in first} == {3}
+    began = time.monotonic()
+    assert _json_of(*compare) == first
+    assert time.monotonic() - began < 15, "finished trials are not run again: no cluster is started"
+
+
+def _json_of(*arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "retort.py", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_ray_at_no_staleness_gives_the_samples_and_losses_of_serial_mode(base: Path, tmp_path: Path) -> None:
     serial = run_training(config_of(base, tmp_path / "serial")).path
     more = {"cluster.mode": "ray", "cluster.hosts": 2, "cluster.worlds_per_host": 2}
