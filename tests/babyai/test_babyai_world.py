@@ -123,7 +123,7 @@ def test_every_note_is_three_tokens_of_a_word_tokenizer() -> None:
 
 def test_episodes_end_on_success_and_at_the_cap() -> None:
     world = begin("GoToObj", 0)
-    assert world.max_iterations == 64
+    assert world.max_iterations == 24
     terminated = truncated = False
     while not (terminated or truncated):
         _, reward, terminated, truncated, info = world.step("turn left")
