@@ -128,7 +128,7 @@ def test_episodes_end_on_success_and_at_the_cap() -> None:
     while not (terminated or truncated):
         _, reward, terminated, truncated, info = world.step("turn left")
         assert terminated == info["success"] == (reward == 1.0)
-    assert terminated or world.iteration == 64
+    assert terminated or world.iteration == 24
     assert begin("GoTo").max_iterations == world._env.room_size**2 * 9
 
 
