@@ -103,6 +103,7 @@ def random_history(source: GroundingSource, turns: int, rng: np.random.Generator
             UNSEEN if rng.random() < 0.5 else notes[rng.integers(len(notes))],
             actions[rng.integers(len(actions))],
             FAILURES[rng.integers(len(FAILURES))],
+            45.0 * int(rng.integers(8)),
         )
         for _ in range(turns)
     )

@@ -60,7 +60,7 @@ def _ask(
 ) -> Iterator[tuple[Prompt, Question]]:
     for index, questions in enumerate(batch.questions):
         history = tuple(
-            Turn(UNSEEN, source.actions[rng.integers(len(source.actions))], "ok")
+            Turn(UNSEEN, source.actions[rng.integers(len(source.actions))], "ok", 45.0 * rng.integers(8))
             for _ in range(rng.integers(9))
         )
         order = [questions[i] for i in rng.permutation(len(questions))]

@@ -32,11 +32,13 @@ def sound_text(sound: Sound) -> str:
     return f"{sound.name} {BEARINGS[octant(sound.bearing_deg)]} {loudness}"
 
 
-def turn_text(turn: Turn, memory_notes: bool = True) -> str:
-    """One past decision, the note and the action worded as in a reply; an outcome of "ok" goes unsaid."""
+def turn_text(turn: Turn, heading_deg: float, memory_notes: bool = True) -> str:
+    """One past decision: where it looked, as seen from the present heading, then note and action worded as in
+    a reply; an outcome of "ok" goes unsaid."""
+    looked = BEARINGS[octant(turn.heading_deg - heading_deg)]
     note = turn.note if memory_notes else ""
     outcome = "" if turn.outcome == "ok" else turn.outcome
-    return " ".join(part for part in (note, turn.action, outcome) if part)
+    return " ".join(part for part in (looked, note, turn.action, outcome) if part)
 
 
 def status_text(status: Status) -> str:
@@ -68,7 +70,8 @@ def prefix_text(
     observation: Observation, role: str = "actor", order: str = "", memory_notes: bool = True
 ) -> str:
     """All of a prompt but its goal."""
-    turns = [turn_text(turn, memory_notes) for turn in observation.history[-HISTORY:]]
+    heading_deg = observation.status.heading_deg
+    turns = [turn_text(turn, heading_deg, memory_notes) for turn in observation.history[-HISTORY:]]
     parts = [" ".join([IMAGE, role, *turns])]
     parts += [status_text(observation.status)]
     loudest = sorted(observation.sounds, key=lambda sound: -sound.loudness)[:SOUNDS_TOLD]

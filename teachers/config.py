@@ -21,7 +21,7 @@ class TeacherConfig:
     """
 
     map: MapSetting = "accumulated"
-    tie_decisions: float = 0.25
+    tie_decisions: float = 0.75
 
     def __post_init__(self) -> None:
         if self.map not in get_args(MapSetting):
@@ -32,4 +32,4 @@ class TeacherConfig:
     @property
     def version(self) -> str:
         """Enters every sample's identity; raise the number when labels change."""
-        return f"voxel-team-1-{self.map}-{self.tie_decisions:g}"
+        return f"voxel-team-2-{self.map}-{self.tie_decisions:g}"

@@ -4,10 +4,9 @@ Invariant: the choice is a function of what the body itself can read off its scr
 position, heading, the turns since its last step, the ground it has seen. There is no counter, so a
 student that sees the same can imitate it.
 
-The body first looks all around, then patrols the world counter-clockwise from corner to corner of a
-square ring, looking outward at each corner. Seen from the four corners every column is within about a
-quarter of the world's width, and a counter-clockwise corner is a left turn, so looking right and then
-around ends in the new direction: a corner costs two decisions.
+The body looks all around, walks twice, looks all around again: counter-clockwise along a square ring from
+whose corners every column is within about a quarter of the world's width. No plan enters: where it heads
+is read off the own position, and a heading in which it got stuck is left to the right.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachers.planners.coverage import frontier
-from teachers.planners.surface import Surface
+from teachers.planners.pose_grid import TURNS, WALKS
 from teachers.roles import Choice
-from teachers.voxel_situation import SCAN, VIEW_DEG, VoxelSituation, turned
+from teachers.voxel_situation import SCAN, STUCK, VIEW_DEG, VoxelSituation, bearing, turned
+from worlds.types import Turn
 
 RING = 0.25
 """Distance of the ring's corners from the world's edge, as a fraction of its width."""
@@ -28,6 +28,10 @@ REGIONS = ("north-west", "south-west", "south-east", "north-east")
 """Quarters of the world, in the order of `corners`."""
 NEAR = 5.0
 """Blocks from a corner at which it counts as reached."""
+CELL = 4.0
+"""Blocks: the own position is taken as coarsely as the student is told it, or it could not be imitated."""
+WALKS_BETWEEN = 2
+"""Walks from one look-around to the next."""
 LOOKS = {90.0: "turn right 90", -90.0: "turn left 90", 180.0: "turn around"}
 """Turn (degrees clockwise) -> skill, in order of preference."""
 AT_FRONTIER = 4.0
@@ -68,27 +72,34 @@ def unseen(looked_deg: tuple[float, ...], heading_deg: float) -> list[float]:
 
 
 def explore(situation: VoxelSituation, region: str = "") -> Choice:
-    """Look around at the start, look outward at a corner, else walk to the next corner; the ring is that of
-    `region` ("": of the whole world)."""
+    """Look all around at the start and after every second walk, else walk on along the ring of `region` ("":
+    of the whole world)."""
     x, z, yaw = situation.pose
+    x, z = ((value // CELL + 0.5) * CELL for value in (x, z))
+    missing = unseen(situation.views, yaw)
+    if missing and walks_since_scan(situation.observation.history) >= WALKS_BETWEEN:
+        return situation.prefer(LOOKS[missing[0]], -SEARCH_DECISIONS)
     size_x, size_z = situation.ground.level.shape
     ring, near = corners(size_x, size_z, region), NEAR / 2 if region else NEAR
-    views = situation.views
-    at_start = len(views) == len(situation.observation.history) + 1
-    before = situation.observation.history[-len(views) - 1 : -len(views)]
-    left_corner = any(turn.action == LOOKS[180.0] for turn in before)
-    at_corner = not left_corner and np.hypot(*(ring - (x, z)).T).min() <= near
-    missing: list[float] = []
-    if at_start:
-        missing = unseen(views, yaw)
-    elif at_corner:  # where it came from lies behind the oldest view
-        missing = unseen((*views, views[-1] + 180.0), yaw)
-    if missing:
-        return situation.prefer(LOOKS[missing[0]], -SEARCH_DECISIONS)
-    goal = _open_near(situation.ground, ring[next_corner(x, z, ring, near)])
-    values = situation.values_to(goal, near - 1.0)
-    toward = (float(goal[0, 0]), float(goal[0, 1]))
-    return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, toward)
+    corner_x, corner_z = ring[next_corner(x, z, ring, near)]
+    toward = turned(yaw, bearing(x, z, corner_x, corner_z))
+    return situation.prefer(situation.head_for(round(toward / 45.0) % 8), -SEARCH_DECISIONS)
+
+
+def walks_since_scan(history: tuple[Turn, ...]) -> int:
+    """Walks since the body last looked around (or since the visible history begins); `WALKS_BETWEEN` before
+    the first one."""
+    walks, turns = 0, 0
+    for turn in reversed(history):
+        if turn.action in TURNS:
+            turns += 1
+        elif turn.action in WALKS and turn.outcome != STUCK:
+            if turns >= len(LOOKS) and walks:
+                return walks
+            walks, turns = walks + 1, 0
+    if turns >= len(LOOKS) and walks:
+        return walks
+    return walks if walks else WALKS_BETWEEN
 
 
 def explore_map(situation: VoxelSituation) -> Choice:
@@ -100,11 +111,3 @@ def explore_map(situation: VoxelSituation) -> Choice:
         return situation.prefer(SCAN, -SEARCH_DECISIONS)
     values = situation.values_to(np.array([goal]), AT_FRONTIER)
     return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, goal)
-
-
-def _open_near(ground: Surface, point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(1, 2) centre of the open column nearest to `point`."""
-    open_x, open_z = np.nonzero(ground.open)
-    centres = np.stack([open_x, open_z], 1) + 0.5
-    nearest = int(np.argmin(np.hypot(*(centres - point).T)))
-    return np.array([centres[nearest]], np.float64)

@@ -29,6 +29,10 @@ SAME_SPOT = 1.0
 """Blocks: a remembered target is still there when a true one is so near (else it was dug or it wandered)."""
 SCAN = "scan"
 IN_PLACE = ("craft ", "smelt ", "equip ")
+_RIGHT = ("turn right 45", "turn right 90", "turn right 90")
+_LEFT = ("turn left 90", "turn left 90", "turn left 45")
+HEAD = (*_RIGHT, "turn around", *_LEFT)
+"""The turn towards the heading 1..7 eighths clockwise."""
 PART, STUCK = "part", "stuck"
 """The outcomes of a walk that an obstacle ended, after a while or at once."""
 Points = NDArray[np.float64]
@@ -113,7 +117,7 @@ class VoxelSituation:
         """Index of the true instance nearest to the direction the sound comes from."""
         x, z, _ = self.pose
         yaw = float(self.facts["pose"][3])
-        return int(np.argmin([abs(turned(yaw + bearing_deg, _bearing(x, z, *point))) for point in true]))
+        return int(np.argmin([abs(turned(yaw + bearing_deg, bearing(x, z, *point))) for point in true]))
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -137,7 +141,7 @@ class VoxelSituation:
     def bearing_to(self, x: float, z: float) -> float:
         """Degrees clockwise from the own heading."""
         own_x, own_z, yaw = self.pose
-        return turned(yaw, _bearing(own_x, own_z, x, z))
+        return turned(yaw, bearing(own_x, own_z, x, z))
 
     def distance_to(self, x: float, z: float) -> float:
         """Blocks, horizontal."""
@@ -208,10 +212,14 @@ class VoxelSituation:
 
     def _escape(self, value: float) -> Choice:
         """Where no plan leads on: walk in the first heading, clockwise, that was not shut from this spot."""
+        return self.prefer(self.head_for(0, "forward 4"), value)
+
+    def head_for(self, eighths: int, walk: str = "forward 8") -> str:
+        """The skill that turns towards the heading `eighths` of a turn clockwise of the own one, or walks when
+        it is faced; a heading that was shut from this spot is left clockwise."""
         yaw = self.pose[2]
-        free = [k for k in range(8) if (yaw + 45.0 * k) % 360.0 not in self.shut]
-        turn = {0: "forward 4", 1: "turn right 45", 2: "turn right 90", 3: "turn right 90"}
-        return self.prefer(turn.get(free[0] if free else 1, "turn around"), value)
+        free = [k % 8 for k in range(eighths, eighths + 8) if (yaw + 45.0 * k) % 360.0 not in self.shut]
+        return (walk, *HEAD)[free[0] if free else 1]
 
 
 def _flat(positions: Any) -> Points:
@@ -219,6 +227,6 @@ def _flat(positions: Any) -> Points:
     return np.asarray(positions, np.float64).reshape(-1, 3)[:, ::2]
 
 
-def _bearing(x0: float, z0: float, x1: float, z1: float) -> float:
+def bearing(x0: float, z0: float, x1: float, z1: float) -> float:
     """Compass degrees of (x1, z1) seen from (x0, z0)."""
     return math.degrees(math.atan2(x1 - x0, -(z1 - z0)))

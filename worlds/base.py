@@ -145,12 +145,13 @@ class World(gymnasium.Env[dict[str, Any], str]):
     def step(self, action: str) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Carry out a reply `note | action`; the reward is the gain of the family's metric."""
         note, wanted = split_reply(action)
-        legal = self.observe().actions
+        seen = self.observe()
+        legal = seen.actions
         done_before = self._score()
         retrieved = None if wanted in legal else retrieve(wanted, legal)
         outcome = self._apply(retrieved or wanted)
         self.iteration += 1
-        self._history.append(Turn(note, retrieved or wanted, outcome.text))
+        self._history.append(Turn(note, retrieved or wanted, outcome.text, seen.status.heading_deg))
         self._view = None
         score = self._score()
         truncated = not score.finished and self.iteration >= self.max_iterations

@@ -60,12 +60,13 @@ class Goal:
 
 @dataclass(frozen=True)
 class Turn:
-    """One past decision of the agent itself: its note, its action, and what became of it ("ok", or
-    a named failure such as "no path")."""
+    """One past decision of the agent itself: its note, its action, what became of it ("ok", or a named
+    failure such as "no path"), and the compass reading (degrees clockwise from north) when it decided."""
 
     note: str
     action: str
     outcome: str
+    heading_deg: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ def test_the_last_eight_turns_are_told() -> None:
 
 
 def test_memory_notes_can_be_left_out() -> None:
-    assert turn_text(Turn("see none", "forward 2", "stuck")) == "see none forward 2 stuck"
-    assert turn_text(Turn("see none", "forward 2", "ok"), memory_notes=False) == "forward 2"
+    assert turn_text(Turn("see none", "forward 2", "stuck", 90.0), 0.0) == "right see none forward 2 stuck"
+    assert turn_text(Turn("see none", "forward 2", "ok", 45.0), 45.0, memory_notes=False) == "ahead forward 2"
     assert "see none" not in build_prompt(SEEN, memory_notes=False).text
 
 
