@@ -215,8 +215,9 @@ class VoxelSituation:
         return self.prefer(self.head_for(0, "forward 4"), value)
 
     def head_for(self, eighths: int, walk: str = "forward 8") -> str:
-        """The skill that turns to the heading `eighths` of a turn clockwise, or walks if it is faced; a heading
-        that was shut from this spot is left clockwise."""
+        """The skill that turns to the heading `eighths` of a turn clockwise, or walks if it is faced.
+
+        A heading that was shut from this spot is left clockwise."""
         yaw = self.pose[2]
         free = [k % 8 for k in range(eighths, eighths + 8) if (yaw + 45.0 * k) % 360.0 not in self.shut]
         return (walk, *HEAD)[free[0] if free else 1]
