@@ -4,9 +4,8 @@ Invariant: the choice is a function of what the body itself can read off its scr
 position, heading, the turns since its last step, the ground it has seen. There is no counter, so a
 student that sees the same can imitate it.
 
-The body looks all around, walks twice, looks all around again: counter-clockwise along a square ring from
-whose corners every column is within about a quarter of the world's width. No plan enters: where it heads
-is read off the own position, and a heading in which it got stuck is left to the right.
+The body looks all around, walks twice in the heading in which it came, looks all around again; before the
+edge of the world it turns left, so it comes round. No plan enters, and nothing that has to be measured.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from teachers.planners.coverage import frontier
 from teachers.planners.pose_grid import TURNS, WALKS
@@ -22,12 +20,12 @@ from teachers.roles import Choice
 from teachers.voxel_situation import SCAN, STUCK, VIEW_DEG, VoxelSituation, bearing, turned
 from worlds.types import Turn
 
-RING = 0.25
-"""Distance of the ring's corners from the world's edge, as a fraction of its width."""
 REGIONS = ("north-west", "south-west", "south-east", "north-east")
-"""Quarters of the world, in the order of `corners`."""
-NEAR = 5.0
-"""Blocks from a corner at which it counts as reached."""
+"""Quarters of the world."""
+MARGIN = 8.0
+"""Blocks from the edge within which no walk is to end."""
+STRIDE = 8.0
+"""Blocks of a walk."""
 CELL = 4.0
 """Blocks: the own position is taken as coarsely as the student is told it, or it could not be imitated."""
 WALKS_BETWEEN = 2
@@ -40,26 +38,21 @@ BLIND = 6.0
 """Blocks around a place that was scanned that are not chosen again."""
 SEARCH_DECISIONS = 8.0
 """Decisions that a search is taken to last, for the values alone."""
+Corner = tuple[float, float]
+"""x, z."""
 
 
-def corners(size_x: int, size_z: int, region: str = "") -> NDArray[np.float64]:
-    """(4, 2) x, z in counter-clockwise order as seen on a map with north up; of a quarter of the world if
-    `region` names one of `REGIONS`."""
-    ring = np.array([[RING, RING], [RING, 1 - RING], [1 - RING, 1 - RING], [1 - RING, RING]])
-    if region:
-        ring = (ring + np.array(["east" in region, "south" in region])) / 2
-    return ring * (size_x, size_z)
+def bounds(size_x: int, size_z: int, region: str = "") -> tuple[Corner, Corner]:
+    """The least and the most (x, z) of the world, or of its quarter `region`."""
+    if not region:
+        return (0.0, 0.0), (float(size_x), float(size_z))
+    x, z = size_x / 2 * ("east" in region), size_z / 2 * ("south" in region)
+    return (x, z), (x + size_x / 2, z + size_z / 2)
 
 
-def next_corner(x: float, z: float, ring: NDArray[np.float64], near: float) -> int:
-    """Index of the corner to walk to: the nearest one ahead, counter-clockwise, that is not reached."""
-    away = np.hypot(*(ring - (x, z)).T)
-    if away.min() <= near:
-        return (int(away.argmin()) + 1) % 4
-    mid_x, mid_z = ring.mean(axis=0)
-    own = math.atan2(z - mid_z, x - mid_x)
-    ahead = [(own - math.atan2(cz - mid_z, cx - mid_x)) % (2 * math.pi) for cx, cz in ring]
-    return int(np.argmin(ahead))
+def middle(low: Corner, high: Corner) -> Corner:
+    """The middle (x, z) of a rectangle."""
+    return (low[0] + high[0]) / 2, (low[1] + high[1]) / 2
 
 
 def unseen(looked_deg: tuple[float, ...], heading_deg: float) -> list[float]:
@@ -72,18 +65,30 @@ def unseen(looked_deg: tuple[float, ...], heading_deg: float) -> list[float]:
 
 
 def explore(situation: VoxelSituation, region: str = "") -> Choice:
-    """Look all around at the start and after every second walk, else walk on along the ring of `region` ("":
-    of the whole world)."""
-    x, z, yaw = situation.pose
-    x, z = ((value // CELL + 0.5) * CELL for value in (x, z))
-    missing = unseen(situation.views, yaw)
+    """Look all around at the start and after every second walk, else walk on as before; before the edge of
+    `region` ("": of the whole world) turn left."""
+    missing = unseen(situation.views, situation.pose[2])
     if missing and walks_since_scan(situation.observation.history) >= WALKS_BETWEEN:
         return situation.prefer(LOOKS[missing[0]], -SEARCH_DECISIONS)
+    turn = turned(situation.pose[2], course(situation, region))
+    return situation.prefer(situation.head_for(round(turn / 45.0) % 8), -SEARCH_DECISIONS)
+
+
+def course(situation: VoxelSituation, region: str) -> float:
+    """The heading (degrees) to walk in: that of the arrival at this spot, or the next one counter-clockwise
+    whose walk ends inside; towards the middle where none does."""
+    x, z = ((value // CELL + 0.5) * CELL for value in situation.pose[:2])
     size_x, size_z = situation.ground.level.shape
-    ring, near = corners(size_x, size_z, region), NEAR / 2 if region else NEAR
-    corner_x, corner_z = ring[next_corner(x, z, ring, near)]
-    toward = turned(yaw, bearing(x, z, corner_x, corner_z))
-    return situation.prefer(situation.head_for(round(toward / 45.0) % 8), -SEARCH_DECISIONS)
+    low, high = bounds(size_x, size_z, region)
+    margin = MARGIN / 2 if region else MARGIN
+    for turn in (0.0, -90.0, 180.0, 90.0):
+        heading = (situation.views[-1] + turn) % 360.0
+        to_x = x + STRIDE * math.sin(math.radians(heading))
+        to_z = z - STRIDE * math.cos(math.radians(heading))
+        inside = low[0] + margin <= to_x <= high[0] - margin and low[1] + margin <= to_z <= high[1] - margin
+        if inside and heading not in situation.shut:
+            return heading
+    return bearing(x, z, *middle(low, high))
 
 
 def walks_since_scan(history: tuple[Turn, ...]) -> int:
@@ -102,12 +107,19 @@ def walks_since_scan(history: tuple[Turn, ...]) -> int:
     return walks if walks else WALKS_BETWEEN
 
 
-def explore_map(situation: VoxelSituation) -> Choice:
-    """Walk to where most of the map is missing per decision, and scan there."""
+def explore_map(situation: VoxelSituation, region: str = "") -> Choice:
+    """Walk to where most of the map of `region` ("": of the world) is missing per decision, and look around
+    there."""
     x, z, yaw = situation.pose
-    scanned = not unseen(situation.views, yaw)
-    goal = frontier(situation.facts["known"], situation.ground, x, z, BLIND if scanned else 0.0)
-    if goal is None or (not scanned and situation.distance_to(*goal) <= AT_FRONTIER):
-        return situation.prefer(SCAN, -SEARCH_DECISIONS)
+    missing = unseen(situation.views, yaw)
+    known = situation.facts["known"]
+    (low_x, low_z), (high_x, high_z) = bounds(*known.shape, region)
+    seen = np.ones_like(known)
+    inside = (slice(int(low_x), int(high_x)), slice(int(low_z), int(high_z)))
+    seen[inside] = known[inside]
+    goal = frontier(seen, situation.ground, x, z, 0.0 if missing else BLIND)
+    if goal is None or (missing and situation.distance_to(*goal) <= AT_FRONTIER):
+        look = SCAN if SCAN in situation.observation.actions else LOOKS[missing[0] if missing else 90.0]
+        return situation.prefer(look, -SEARCH_DECISIONS)
     values = situation.values_to(np.array([goal]), AT_FRONTIER)
     return situation.choose({a: v - SEARCH_DECISIONS for a, v in values.items()}, goal)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from teachers.planners.pose_grid import TURNS
 from teachers.roles import Choice, Phase
-from teachers.voxel_explore import explore
+from teachers.voxel_explore import explore_map
 from teachers.voxel_situation import VoxelSituation, turned
 
 GATHER_DECISIONS = 1.0
@@ -24,13 +24,13 @@ def gather(situation: VoxelSituation, phase: Phase) -> Choice:
     if in_frame and not failed:
         return situation.prefer(f"mine {name}", -GATHER_DECISIONS)
     if not len(situation.targets):
-        return explore(situation, phase.region)
+        return explore_map(situation, phase.region)
     toward = situation.nearest_target
     if situation.distance_to(*toward) > situation.facts["reach"]:
         values = situation.values_to(situation.targets, situation.facts["reach"])
         return situation.choose({a: v - GATHER_DECISIONS for a, v in values.items()}, toward)
     bearing = situation.bearing_to(*toward)
     if failed or abs(bearing) <= 22.5:
-        return explore(situation, phase.region)
+        return explore_map(situation, phase.region)
     turn = min(TURNS, key=lambda action: abs(turned(45.0 * TURNS[action], bearing)))
     return situation.prefer(turn, -GATHER_DECISIONS)

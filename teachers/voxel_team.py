@@ -13,7 +13,7 @@ from teachers.config import TeacherConfig
 from teachers.planners.recipes import next_step
 from teachers.roles import Actor, Choice, Phase, Plan, Subtask, team_label
 from teachers.types import Label, Role
-from teachers.voxel_explore import REGIONS, corners, explore, explore_map
+from teachers.voxel_explore import REGIONS, bounds, explore, explore_map, middle
 from teachers.voxel_gather import GATHER_DECISIONS, gather
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Mirror, Observation
@@ -44,7 +44,7 @@ class VoxelManager:
     def _regions(self, situation: VoxelSituation) -> tuple[str, ...]:
         """A quarter of the world for every body, with the least walking; a fifth body shares one."""
         size_x, _, size_z = (situation.facts["size"][i] for i in (0, 2, 1))
-        middles = corners(size_x, size_z)
+        middles = [middle(*bounds(size_x, size_z, region)) for region in REGIONS]
         poses = [(pose[0], pose[2]) for pose in situation.facts["bodies"]]
 
         def walking(order: tuple[int, ...]) -> float:
