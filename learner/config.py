@@ -34,8 +34,8 @@ class LearnerConfig:
 
     DeepSpeed: `zero_stage` 0..3; `offload` keeps the optimiser's state in host memory (stages 2 and 3).
     `bf16` is "auto" (on CUDA from stage 1 on), "on", "off", or "mixed": fp32 weights, products in bf16 and
-    attention in fp32 (1.4 times the speed on a CPU that has bf16 instructions). `feature_cache_mib` bounds
-    the host memory for the frozen encoder's features.
+    attention in fp32 where the processor has bf16 instructions (1.4 times the speed), else fp32 throughout.
+    `feature_cache_mib` bounds the host memory for the frozen encoder's features.
     """
 
     algorithm: AlgorithmName = "dagger_dpo"

@@ -27,6 +27,7 @@ from learner.engine import Engine
 from learner.losses import observation_loss, reply_logprob
 from learner.obs_head import ObservationHead
 from learner.packing import score
+from learner.precision import mixed_precision
 from learner.pretrain import FLOAT32_ATTENTION
 from learner.reference import Reference
 from learner.replay import ReplaySource, fresh_figures, rank_share, schedule
@@ -73,7 +74,7 @@ class Learner:
             )
         if reference is not None:
             _check_same_vision(student, reference)
-        mixed = config.bf16 == "mixed"
+        mixed = mixed_precision(config.bf16 == "mixed", student.device)
         if mixed:
             # On a CPU the backward pass of attention is 6 times slower in bf16 than in fp32.
             for one in (student, *([reference] if reference is not None else [])):

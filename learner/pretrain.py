@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 from learner import pretrain_data as data
+from learner.precision import mixed_precision
 from student.config import StudentConfig
 from student.grounding import evaluate_grounding
 from student.student import Student
@@ -44,7 +45,7 @@ class PretrainConfig:
     ("": none). `frames` views are collected by `workers` processes. Steps of 0 leave a stage out.
     In a share `captions` of the question stage's frames one question asks for all that is in sight.
     `vision_lr` > 0 lets the encoder learn in that stage too. `bf16` multiplies in bfloat16 (weights,
-    attention and losses stay in float32): half the time on a CPU that knows it."""
+    attention and losses stay in float32) where the processor has it: half the time."""
 
     world: str = "voxel"
     out: str = "runs/base"
@@ -309,7 +310,8 @@ def learn_to_answer(
 
 
 def _mixed(student: Student, config: PretrainConfig) -> torch.autocast:
-    return torch.autocast(student.device.type, torch.bfloat16, enabled=config.bf16)
+    mixed = mixed_precision(config.bf16, student.device)
+    return torch.autocast(student.device.type, torch.bfloat16, enabled=mixed)
 
 
 def _float32_attention(

@@ -13,6 +13,7 @@ from tiny import tiny_config, tiny_samples, tiny_student
 from learner import checkpoint
 from learner.batching import FeatureCache
 from learner.learner import Learner
+from learner.precision import mixed_precision
 from learner.replay import ReplayPool
 from student.types import Sample
 
@@ -134,7 +135,9 @@ def test_micro_batches_do_not_change_the_loss() -> None:
     assert versions(whole, 0, 2) == pytest.approx(versions(cut, 0, 2), abs=1e-4)
 
 
-def test_mixed_precision_keeps_fp32_weights_and_nearly_the_losses() -> None:
+def test_mixed_precision_keeps_fp32_weights_and_nearly_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A processor without bf16 instructions emulates them: slowly, with the same results.
+    monkeypatch.setattr("learner.learner.mixed_precision", lambda asked, device: asked)
     plain, mixed = (
         Learner(tiny_config(bf16=kind), tiny_student(), tiny_student()) for kind in ("off", "mixed")
     )
@@ -142,6 +145,20 @@ def test_mixed_precision_keeps_fp32_weights_and_nearly_the_losses() -> None:
     assert got != want
     assert got == pytest.approx(want, rel=0.02)
     assert {value.dtype for value in mixed.snapshot().tensors.values()} == {torch.float32}
+
+
+def test_without_bf16_instructions_mixed_precision_is_fp32(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("learner.precision.has_bf16", lambda device: False)
+    mixed_precision.cache_clear()
+    with caplog.at_level("INFO"):
+        plain, mixed = (
+            Learner(tiny_config(bf16=kind), tiny_student(), tiny_student()) for kind in ("off", "mixed")
+        )
+    assert versions(plain, 0, 1) == versions(mixed, 0, 1)
+    assert "no bf16 instructions" in caplog.text
+    mixed_precision.cache_clear()
 
 
 def test_pixels_and_cached_features_give_the_same_losses() -> None:

@@ -1,0 +1,31 @@
+"""Whether products in bf16 pay off on this machine.
+
+Invariant: what is asked for is used where the processor has instructions for it, and nowhere else: without
+them torch emulates bf16, and a training step takes 9 times as long as in fp32 (measured on an AVX2 CPU).
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import torch
+
+LOG = logging.getLogger(__name__)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether `device` multiplies bf16 in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+@cache
+def mixed_precision(asked: bool, device: torch.device) -> bool:
+    """Whether to multiply in bf16: asked for and at home here. Says once in the log where it is asked
+    for in vain."""
+    if asked and not has_bf16(device):
+        LOG.info("this processor has no bf16 instructions: training in fp32 instead of mixed precision")
+        return False
+    return asked
