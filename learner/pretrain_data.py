@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from student.prompts import IMAGE, goal_text, prefix_text
+from student.prompts import IMAGE, goal_text, heard_text, prefix_text
 from student.scoring import additive
 from student.student import Student
 from worlds.grounding import UNSEEN, GroundingSource, Question
@@ -163,7 +163,8 @@ def pack(
         for question in choose_questions(views.questions[row], questions, rng, captions):
             pictured = question.goal_image >= 0
             images += [(True, question.goal_image)] if pictured else []
-            head = tokenizer.prompt(" " + goal_text(question.text, pictured))
+            heard = heard_text(question.sound, views.sounds[row])
+            head = tokenizer.prompt(" " + goal_text(question.text, pictured, heard))
             blocks.append((head, tokenizer.answer(question)))
         sequences.append((prefix, blocks))
     return Packed(*_tensors(sequences, student), images)

@@ -3,9 +3,15 @@
 Invariant: the prompt is a function of its arguments, and of an observation it uses nothing that a player
 could not perceive. The frame comes first and the goal last, so that views of one frame share a prefix, and
 the goal's words stand right before the reply, as they do in grounding.
+
+Of the sounds it tells the one that the goal is about (`Goal.sound`): what matters for the task, as STEVE-2's
+describer filters by keywords (arXiv 2404.04619, section 3.2). Four calls of bystanders cost a fifth of the
+tokens, and could leave out a faint call that is the goal.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from student.types import Prompt
 from worlds.types import Observation, Sound, Status, Turn
@@ -18,7 +24,6 @@ COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "
 BEARINGS = ("ahead", "ahead-right", "right", "behind-right", "behind", "behind-left", "left", "ahead-left")
 LOUDNESS = ((0.5, "loud"), (0.2, "soft"), (0.0, "faint"))
 ITEMS_TOLD = 6
-SOUNDS_TOLD = 4
 
 
 def octant(angle_deg: float) -> int:
@@ -61,7 +66,7 @@ def build_prompt(
     `<image>` stands for the frame, a second one, within the goal, for the goal image."""
     goal = observation.goal
     images = (observation.frame,) if goal.image is None else (observation.frame, goal.image)
-    last = goal_text(goal.text, goal.image is not None)
+    last = goal_text(goal.text, goal.image is not None, heard_text(goal.sound, observation.sounds))
     text = f"{prefix_text(observation, role, order, memory_notes)} {last}"
     return Prompt(text, images, observation.notes, observation.actions)
 
@@ -74,12 +79,17 @@ def prefix_text(
     turns = [turn_text(turn, heading_deg, memory_notes) for turn in observation.history[-HISTORY:]]
     parts = [" ".join([IMAGE, role, *turns])]
     parts += [status_text(observation.status)]
-    loudest = sorted(observation.sounds, key=lambda sound: -sound.loudness)[:SOUNDS_TOLD]
-    parts += [f"hear {' '.join(map(sound_text, loudest))}"] if loudest else []
     parts += [f"order {order}"] if order else []
     return " ; ".join(parts)
 
 
-def goal_text(text: str, pictured: bool) -> str:
-    """The last part of a prompt."""
-    return f"goal {IMAGE} {text} :" if pictured else f"goal {text} :"
+def heard_text(name: str | None, sounds: Sequence[Sound]) -> str:
+    """The loudest sound called `name`, e.g. "hear moo ahead-left soft" ("": none is heard)."""
+    matching = [sound for sound in sounds if sound.name == name]
+    return f"hear {sound_text(max(matching, key=lambda sound: sound.loudness))}" if matching else ""
+
+
+def goal_text(text: str, pictured: bool, heard: str = "") -> str:
+    """The last part of a prompt; `heard` is what `heard_text` says of the goal's sound."""
+    goal = f"goal {IMAGE} {text} :" if pictured else f"goal {text} :"
+    return f"; {heard} {goal}" if heard else goal

@@ -26,8 +26,8 @@ SEEN = Observation(
 def test_the_whole_prompt_is_this() -> None:
     prompt = build_prompt(dataclasses.replace(SEEN, history=SEEN.history[-1:]), "conductor", "take north")
     assert prompt.text == (
-        "<image> conductor see none forward 11 ; east at 4 -1 carrying 4 stick 2 oak_log in water ; "
-        "hear cow left loud bee ahead faint ; order take north goal find pumpkin :"
+        "<image> conductor left see none forward 11 ; east at 4 -1 carrying 4 stick 2 oak_log in water ; "
+        "order take north goal find pumpkin :"
     )
     assert prompt.images == (FRAME,)
     assert (prompt.notes, prompt.actions) == (SEEN.notes, SEEN.actions)
@@ -37,6 +37,16 @@ def test_a_goal_picture_stands_within_the_goal() -> None:
     prompt = build_prompt(dataclasses.replace(SEEN, goal=Goal("find this", FRAME)))
     assert prompt.text.count("<image>") == len(prompt.images) == 2
     assert prompt.text.endswith(" goal <image> find this :")
+
+
+def test_of_the_sounds_the_goals_own_is_told_however_faint() -> None:
+    goal = Goal("find the bee you hear", sound="bee")
+    sounds = (*SEEN.sounds, Sound("bee", 90.0, 0.02))
+    prompt = build_prompt(dataclasses.replace(SEEN, goal=goal, sounds=sounds))
+    assert prompt.text.endswith("; hear bee ahead faint goal find the bee you hear :")
+    silent = build_prompt(dataclasses.replace(SEEN, goal=goal, sounds=SEEN.sounds[:1]))
+    assert "hear cow" not in silent.text
+    assert silent.text.endswith("in water goal find the bee you hear :")
 
 
 def test_the_last_eight_turns_are_told() -> None:
