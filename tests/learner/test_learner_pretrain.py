@@ -63,8 +63,8 @@ def test_a_packed_question_is_the_prompt_of_an_actor(
             image = views.goal_images[question.goal_image] if question.goal_image >= 0 else None
             prompt = build_prompt(
                 Observation(
-                    views.frames[row], Goal(question.text, image, question.sound), views.statuses[row], views.sounds[row],
-                    histories[index], source.actions, source.notes,
+                    views.frames[row], Goal(question.text, image, question.sound), views.statuses[row],
+                    views.sounds[row], histories[index], source.actions, source.notes,
                 )
             )  # fmt: skip
             with torch.no_grad():

@@ -89,7 +89,9 @@ def test_labels_are_legal_and_their_action_is_among_the_best() -> None:
             assert set(label.equally_good) <= set(observation.actions)
             assert set(label.values) == set(observation.actions)
             best = max(label.values.values())
-            assert all(label.values[action] >= best - 0.25 for action in label.equally_good)
+            assert all(
+                label.values[action] >= best - teacher.config.tie_decisions for action in label.equally_good
+            )
 
 
 def test_a_target_behind_makes_no_difference_between_the_sides() -> None:
@@ -160,7 +162,7 @@ def test_the_settings_are_ordered_and_the_rule_expert_is_weaker_yet_sane() -> No
     rule, rule_decisions = success(RuleExpert())
     assert mirror == 1.0
     assert accumulated >= 0.95
-    assert decisions <= 12
+    assert decisions <= 14
     assert mirror_decisions < decisions < rule_decisions
     assert 0.6 <= rule <= 0.9
 
@@ -184,7 +186,7 @@ def test_the_manager_splits_the_world_between_bodies_by_walking_distance() -> No
 
 
 def test_makers_and_configs_name_what_to_change() -> None:
-    assert make_teacher("voxel/goal_name", TeacherConfig("mirror")).version == "voxel-team-1-mirror-0.25"
+    assert make_teacher("voxel/goal_name", TeacherConfig("mirror")).version == "voxel-team-3-mirror-0.75"
     assert make_expert("voxel/goal_name").version == "voxel-rule-1"
     with pytest.raises(ValueError, match="no teacher for world 'moon'"):
         make_teacher("moon/x")
