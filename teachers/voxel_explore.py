@@ -86,7 +86,8 @@ def _search(situation: VoxelSituation, region: str) -> str:
     if free:
         return "turn left 90" if free[0] else WALK
     x, z = situation.pose[:2]
-    inwards = bearing(x, z, *middle(*bounds(*situation.ground.level.shape, region)))
+    size_x, size_z = situation.ground.level.shape
+    inwards = bearing(x, z, *middle(*bounds(size_x, size_z, region)))
     return situation.head_for(round(turned(yaw, inwards) / 45.0) % 8, WALK)
 
 
@@ -95,7 +96,8 @@ def _leads_on(situation: VoxelSituation, heading_deg: float, region: str) -> boo
     heading = heading_deg % 360.0
     # As coarsely as the student is told its place: a finer edge could not be imitated.
     x, z = ((value // CELL + 0.5) * CELL for value in situation.pose[:2])
-    low, high = bounds(*situation.ground.level.shape, region)
+    size_x, size_z = situation.ground.level.shape
+    low, high = bounds(size_x, size_z, region)
     margin = MARGIN / 2 if region else MARGIN
     to_x = x + STRIDE * math.sin(math.radians(heading))
     to_z = z - STRIDE * math.cos(math.radians(heading))
