@@ -45,6 +45,9 @@ def train(
         raise ValueError("train takes one preset (such as configs/demo.yaml), or --resume RUN and none")
     config = load_config(presets[0], [argument for argument in arguments or [] if "=" in argument])
     if dry_run:
+        from cluster.checks import check_suites
+
+        check_suites(config)
         typer.echo(dump_config(config), nl=False)
         return
     from cluster.train import run_training
@@ -120,8 +123,8 @@ def play(
     suite: Annotated[
         str, typer.Argument(help="Such as voxel/goal_name or babyai/GoToObj.")
     ] = "voxel/goal_name",
-    index: Annotated[int, typer.Option(help="Which episode of the train split.")] = 0,
-    difficulty: Annotated[int, typer.Option(help="1 is easiest.")] = 2,
+    index: Annotated[int, typer.Option(help="Which episode of the train split.", min=0)] = 0,
+    difficulty: Annotated[int, typer.Option(help="1 is easiest.", min=1)] = 2,
     frames: Annotated[Path | None, typer.Option(help="Save each frame as a PNG in this folder.")] = None,
     commands: Annotated[
         str | None, typer.Option(help="Actions split by ';', in place of the keyboard.")

@@ -6,8 +6,10 @@ combination that cannot run is refused here, in a sentence that names the key to
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ class ReferenceConfig:
     def __post_init__(self) -> None:
         if self.episodes < 1:
             raise ValueError("reference.episodes is at least 1: the reference policy is cloned from them")
+        if self.epochs <= 0 or self.lr <= 0:
+            raise ValueError("reference.epochs and reference.lr are positive")
 
 
 @dataclass
@@ -69,8 +73,10 @@ class DistilConfig:
             raise ValueError(f"distil.reached_by is one of {', '.join(REACHERS)}, not {self.reached_by!r}")
         if not 0 <= self.mix_start <= 1 or not 0 <= self.mix_decay <= 1:
             raise ValueError("distil.mix_start and distil.mix_decay are probabilities: between 0 and 1")
-        if self.staleness < 0 or self.rounds < 0:
-            raise ValueError("distil.staleness and distil.rounds are 0 or more")
+        if self.staleness < 0 or self.rounds < 0 or self.relabel_epochs < 0:
+            raise ValueError("distil.staleness, distil.rounds and distil.relabel_epochs are 0 or more")
+        if self.episodes_per_round < 1:
+            raise ValueError("distil.episodes_per_round is at least 1; distil.rounds=0 leaves the rounds out")
         if not self.curriculum:
             raise ValueError("distil.curriculum needs at least one difficulty, such as [2]")
         if self.temperature < 0:
@@ -81,6 +87,8 @@ class DistilConfig:
                 f"distil.roles has {', '.join(unknown) or 'no role'}; name some of {', '.join(ROLES)}, "
                 "from the top down"
             )
+        if list(self.roles) != [role for role in ROLES if role in self.roles]:
+            raise ValueError(f"distil.roles names each role once, from the top down: {', '.join(ROLES)}")
 
     def mix(self, round_index: int) -> float:
         """The probability that the teacher acts in a decision of this round."""
@@ -116,6 +124,11 @@ class ClusterConfig:
             raise ValueError(f"cluster.mode is serial or ray, not {self.mode!r}")
         if min(self.hosts, self.worlds_per_host, self.teachers, self.policies, self.learners) < 1:
             raise ValueError("cluster.hosts, worlds_per_host, teachers, policies and learners are at least 1")
+        reserved = (self.cpus_host, self.cpus_teacher, self.cpus_policy, self.cpus_learner)
+        if min(*reserved, self.gpus_policy, self.gpus_learner) < 0 or self.object_store_mb < 80:
+            raise ValueError(
+                "cluster.cpus_* and cluster.gpus_* are 0 or more, and cluster.object_store_mb at least 80"
+            )
         if self.call_deadline_s <= 0:
             raise ValueError("cluster.call_deadline_s must be positive: no call waits without a deadline")
 
@@ -138,6 +151,17 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+", self.name) or not self.name.strip("."):
+            raise ValueError(
+                f"name={self.name!r} becomes part of a folder's name: use letters, digits, . _ -"
+            )
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed={self.seed} must be between 0 and 2147483647")
+        if self.frame_size < 16 or self.frame_size % 8:
+            raise ValueError(f"frame_size={self.frame_size} must be a multiple of 8, and at least 16")
+        unknown = [suite for suite in self.learner.replay_weights if suite not in self.suites]
+        if unknown:
+            raise ValueError(f"learner.replay_weights names {unknown[0]!r}, which is not among suites")
         if not self.suites:
             raise ValueError("suites is empty: name at least one, such as suites=[voxel/goal_name]")
         if len(set(self.suites)) < len(self.suites):
@@ -168,10 +192,20 @@ def load_config(preset: Path | None, overrides: Sequence[str] = ()) -> RunConfig
                 raise ValueError(f"the override {override!r} has no '=': write key=value, such as seed=1")
             layers = OmegaConf.merge(layers, _parse(override))
         config = OmegaConf.to_object(layers)
+        _refuse_infinite(config)
     except (OmegaConfBaseException, TypeError) as error:  # TypeError: a mapping where a list is meant
         raise ValueError(_sentence(error)) from error
     assert isinstance(config, RunConfig)
     return config
+
+
+def _refuse_infinite(part: Any, key: str = "") -> None:
+    """Raise ValueError, with its key, for a number that is none (NaN) or has no end."""
+    if is_dataclass(part):
+        for entry in fields(part):
+            _refuse_infinite(getattr(part, entry.name), f"{key}.{entry.name}" if key else entry.name)
+    elif isinstance(part, float) and not math.isfinite(part):
+        raise ValueError(f"{key}={part} is no number to compute with: set a finite one")
 
 
 def dump_config(config: RunConfig) -> str:
@@ -181,7 +215,7 @@ def dump_config(config: RunConfig) -> str:
 
 def _parse(override: str) -> DictConfig:
     try:
-        return OmegaConf.from_dotlist([override])
+        return _switches(OmegaConf.from_dotlist([override]))
     except YAMLError as error:
         raise ValueError(
             f"the value of the override {override!r} is not readable as YAML: close its brackets and quotes, "
@@ -199,7 +233,15 @@ def _read(preset: Path) -> DictConfig:
         raise ValueError(f"{preset} is not readable as YAML: {error}") from error
     if not isinstance(loaded, DictConfig):
         raise ValueError(f"{preset} must hold key: value pairs")
-    return loaded
+    return _switches(loaded)
+
+
+def _switches(layer: DictConfig) -> DictConfig:
+    """YAML 1.1 reads the words on and off as booleans: `learner.bf16=off` means the word."""
+    value = OmegaConf.select(layer, "learner.bf16")
+    if isinstance(value, bool):
+        OmegaConf.update(layer, "learner.bf16", "on" if value else "off")
+    return layer
 
 
 def _sentence(error: Any) -> str:

@@ -31,6 +31,8 @@ OWNER = "learner"
 WAIT_S = 0.25
 TRAIN_S = 2 * 3600.0
 """A version that takes longer than this is not coming: a rank hangs."""
+STAGES = ("simulator", "policy", "teacher", "start")
+"""What a player spends its time in (`actors.types.Progress`); "start" is a suite's first step."""
 FAILED_SHARE = 0.2
 """A chunk of which more episodes than this failed stops the run: the world, not a seed, is broken."""
 
@@ -117,9 +119,8 @@ class Distiller:
                         f"the learner did not train chunk {chunk.name} within {TRAIN_S:.0f} s: a rank hangs, "
                         "or learner.steps_per_version is too much here; look at run.log, then --resume"
                     )
-            self._watch.episodes(
-                chunk.name, len(self._tallies[chunk.index].ended), len(chunk.specs), training
-            )
+            slowest = "learner" if training else self._slowest(self._stages())
+            self._watch.episodes(chunk.name, len(self._tallies[chunk.index].ended), len(chunk.specs), slowest)
 
     # -- producing ----------------------------------------------------------------------------
 
@@ -212,23 +213,30 @@ class Distiller:
         self._metrics.write("learn", chunk.index, {**metrics, "phase": chunk.phase})
         if tally.episodes:
             self._metrics.write("rollout", chunk.index, _rollout_figures(chunk, tally))
-        self._metrics.write("time", chunk.index, self._times(chunk, seconds, waited))
-        self._watch.version(chunk, metrics, tally.successes, tally.episodes)
+        times = self._times(chunk, seconds, waited)
+        self._metrics.write("time", chunk.index, times)
+        self._watch.version(chunk, metrics, tally.successes, tally.episodes, times)
 
     def _times(self, chunk: Chunk, seconds: float, waited: Mapping[str, float]) -> dict[str, Any]:
-        spent = self._rollouts.seconds()
-        stages = {
-            name: spent.get(name, 0.0) - self._spent.get(name, 0.0)
-            for name in ("simulator", "policy", "teacher")
-        }
-        self._spent = spent
+        stages = self._stages()
+        self._spent = self._rollouts.seconds()
         if waited["learner"] >= waited["rollouts"]:
             bottleneck = "learner"
         else:
-            bottleneck = max(stages, key=lambda name: stages[name])
+            bottleneck = self._slowest(stages)
         times: dict[str, Any] = {f"s_{name}": round(value, 2) for name, value in stages.items()}
         times |= {f"s_wait_{name}": round(value, 2) for name, value in waited.items()}
         return times | {"s_all": round(seconds, 2), "phase": chunk.phase, "bottleneck": bottleneck}
+
+    def _stages(self) -> dict[str, float]:
+        """Seconds that the players spent in each stage since the last version."""
+        spent = self._rollouts.seconds()
+        return {name: spent.get(name, 0.0) - self._spent.get(name, 0.0) for name in STAGES}
+
+    @staticmethod
+    def _slowest(stages: Mapping[str, float]) -> str:
+        name = max(stages, key=lambda stage: stages[stage])
+        return "simulator (its code is being compiled)" if name == "start" else name
 
     # -- resuming -----------------------------------------------------------------------------
 

@@ -108,7 +108,14 @@ def _shared_memory() -> Finding:
 
 def _disk(runs_dir: Path) -> Finding:
     # The folder need not be there yet: the disk is that of the nearest one above it.
-    place = next(folder for folder in (runs_dir, *runs_dir.resolve().parents) if folder.is_dir())
+    place = next(folder for folder in (runs_dir, *runs_dir.resolve().parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Finding(
+            "runs folder",
+            str(runs_dir),
+            "fail",
+            f"nothing can be written in {place}: choose another place with runs_dir=FOLDER",
+        )
     free = shutil.disk_usage(place).free / GIB
     if free >= 5:
         return Finding("disk free", f"{free:.1f} GiB", "ok")
@@ -146,6 +153,10 @@ def _threads() -> Finding:
 
 def _ray_token() -> Finding:
     mode = os.environ.get("RAY_AUTH_MODE", "unset (Ray 2.60: token, for clusters that one starts)")
+    if mode not in ("token", "disabled") and "RAY_AUTH_MODE" in os.environ:
+        return Finding(
+            "RAY_AUTH_MODE", mode, "fail", "Ray knows token and disabled: set one of them, or unset it"
+        )
     if mode == "disabled":
         return Finding(
             "RAY_AUTH_MODE",

@@ -21,10 +21,12 @@ from rich.console import Console
 from actors.policies import BlankPolicy, LabelPolicy, RandomPolicy, StudentPolicy
 from actors.teacher import TeacherReplica
 from actors.types import Policy
+from cluster.checks import check_suites
 from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
-from cluster.run import RunFolder, write_whole
+from cluster.run import RunFolder
 from evaluation.evaluate import evaluate, record
+from evaluation.files import write_whole
 from evaluation.records import Evaluation, Score, verdicts
 from evaluation.report import write_report
 from student.config import StudentConfig
@@ -45,6 +47,11 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
     folder = RunFolder.open(run)
     config = load_config(folder.config_file, overrides)
     console = console or Console(stderr=as_json)
+    if not config.evaluation.policies:
+        raise ValueError(
+            "evaluation.policies is empty: name at least one, such as evaluation.policies=[student]"
+        )
+    check_suites(config)
     suites = config.evaluation.suites or config.suites
     for name in config.evaluation.policies:
         if name in MODELS:

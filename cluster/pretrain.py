@@ -18,6 +18,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from cluster.run import RunFolder
 from learner.pretrain import PretrainConfig, make_source, pretrain
+from student.checkpoint import check_target
+from student.config import StudentConfig
 
 
 def run_pretrain(world: str, overrides: Sequence[str], out: Path | None) -> None:
@@ -29,13 +31,22 @@ def run_pretrain(world: str, overrides: Sequence[str], out: Path | None) -> None
         layers = OmegaConf.merge(
             OmegaConf.structured(PretrainConfig), OmegaConf.from_dotlist(list(overrides))
         )
+        config = OmegaConf.to_object(layers)
     except (OmegaConfBaseException, YAMLError) as error:
         raise ValueError(
             f"pretrain cannot take {' '.join(overrides)}: {str(error).splitlines()[0]}"
         ) from error
-    config = OmegaConf.to_object(layers)
     assert isinstance(config, PretrainConfig)
-    make_source(world)  # an unknown world is said before a folder is made
+    if any(override.partition("=")[0] in ("world", "out") for override in overrides):
+        raise ValueError(
+            "the world is pretrain's first argument and its folder --out: leave world= and out= out"
+        )
+    # What is wrong is said before a folder is made and an hour is spent.
+    make_source(world, config.frame_size)
+    if config.init:
+        StudentConfig(path=config.init).folder()
+    if out is not None:
+        check_target(out)
     config.world = world
     config.out = str(
         out if out is not None else RunFolder.create(Path("runs"), f"pretrain-{world}").path / "model"

@@ -8,7 +8,6 @@ Invariant: a small file is either whole or absent (written beside, then renamed)
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,17 +85,3 @@ class RunFolder:
     def export(self, name: str) -> Path:
         """The `from_pretrained` folder of one model of this run ("student", "reference")."""
         return self.path / "export" / name
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader sees all of it or none."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -12,17 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from actors.supervise import RolloutsFailed
+from cluster.checks import check_resumed, check_start, check_unfinished
 from cluster.config import RunConfig, dump_config, load_config
 from cluster.distill import Distiller
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, make_plan
 from cluster.ports import Machinery
-from cluster.run import RunFailed, RunFolder, write_whole
+from cluster.run import RunFailed, RunFolder
 from cluster.watch import Watch
+from evaluation.files import write_whole
 from ledger import Ledger, LedgerError
 from student.config import StudentConfig
-from teachers.make import make_teacher
-from worlds.make import make_world
 
 
 def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
@@ -42,12 +42,14 @@ def train_phases(
     config: RunConfig, resume: Path | None, make: Callable[[RunConfig], Machinery] | None = None
 ) -> RunFolder:
     """The training part of `run_training`, on the machinery that `make` gives (None: the config's mode)."""
-    _check(config)
+    check_start(config)
     if resume is None:
         folder = RunFolder.create(Path(config.runs_dir), config.name)
     else:
         folder = RunFolder.open(resume)
-        _check_resumed(load_config(folder.config_file), config)
+        before = load_config(folder.config_file)
+        check_resumed(before, config)
+        check_unfinished(folder, before, config)
     write_whole(folder.config_file, dump_config(config))
     handler = _log_to(folder.path / "run.log")
     plan = make_plan(config)
@@ -61,39 +63,13 @@ def train_phases(
                     _run_phases(config, folder, plan, machinery, ledger, metrics, watch)
                 finally:
                     machinery.close()
-        except (LedgerError, RolloutsFailed) as error:
+        except (LedgerError, RolloutsFailed, OSError) as error:
             raise RunFailed(f"{error}; then go on with `retort train --resume {folder.path}`") from error
         finally:
             metrics.close()
             logging.getLogger().removeHandler(handler)
             handler.close()
     return folder
-
-
-def _check(config: RunConfig) -> None:
-    """Say what is missing before anything is started or written."""
-    config.student.folder()
-    for suite in config.suites:
-        make_world(suite, config.frame_size).close()
-        make_teacher(suite, config.teacher)
-    for suite in config.evaluation.suites if config.evaluation.policies else ():
-        make_world(suite, config.frame_size).close()
-        make_teacher(suite, config.teacher)
-
-
-def _check_resumed(before: RunConfig, now: RunConfig) -> None:
-    """Raise ValueError where the run's samples would not be those of the config that it is resumed with."""
-    for key in ("seed", "suites", "frame_size"):
-        if getattr(before, key) != getattr(now, key):
-            raise ValueError(
-                f"{key} was {getattr(before, key)!r} when the run began and cannot change on --resume: "
-                "leave it out, or start a new run"
-            )
-    if any(old != new for old, new in zip(make_plan(before), make_plan(now), strict=False)):
-        raise ValueError(
-            "reference.* and distil.* made the plan of this run; on --resume only distil.rounds and "
-            "distil.staleness may change: leave the others out, or start a new run"
-        )
 
 
 def make_machinery(config: RunConfig) -> Machinery:
@@ -152,7 +128,7 @@ def _export(student: StudentConfig, tensors: object, target: Path, config: RunCo
             "algorithm": config.learner.algorithm if phase == "distil" else "bc",
             "beta": config.learner.beta,
             "seed": config.seed,
-            "command": "python retort.py train config.yaml",
+            "command": f"python retort.py train {config.name}.yaml (the run's config.yaml)",
             "licence": "Apache-2.0",
         },
     )

@@ -32,6 +32,10 @@ class EvaluationConfig:
             raise ValueError(
                 f"evaluation.policies has {', '.join(unknown)}; the policies are {', '.join(POLICIES)}"
             )
+        if len(set(self.policies)) < len(self.policies):
+            raise ValueError("evaluation.policies names one twice: name each once")
+        if self.traced < 0 or self.difficulty < 1:
+            raise ValueError("evaluation.traced is 0 or more, and evaluation.difficulty at least 1")
         if self.split not in ("validation", "test"):
             raise ValueError("evaluation.split is validation or test: what was trained on measures nothing")
         if self.temperature < 0:

@@ -105,7 +105,7 @@ def _trace(episode: EpisodeResult, policy: str, frame_size: int) -> Trace:
             )
         )
         world.step(reply)
-    above, _ = world.overview()
+    above, end_xy = world.overview()
     goal = world.observe().goal
     world.close()
     return Trace(
@@ -117,5 +117,6 @@ def _trace(episode: EpisodeResult, policy: str, frame_size: int) -> Trace:
         success=episode.success,
         metric=episode.metric,
         top_down=data_uri(above),
+        end_xy=end_xy,
         steps=steps,
     )

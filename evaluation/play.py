@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from worlds.base import retrieve, split_reply
 from worlds.make import make_world
 from worlds.types import EpisodeSpec, Frame, Observation
 
@@ -48,9 +49,11 @@ def play_episode(
         if line in ("q", "quit"):
             break
         reply = _as_reply(line, world.observe())
+        if split_reply(reply)[1] not in world.observe().actions:
+            nearest = retrieve(reply, world.observe().actions)
+            console.print(f"{line!r} is not an action here; the nearest is {nearest!r}", markup=False)
+            continue
         _, _, terminated, truncated, info = world.step(reply)
-        if info["retrieved"]:
-            console.print(f"not an action here; the nearest is '{info['retrieved']}'")
         console.print(f"{info['outcome']} ({info['ticks']} ticks), metric {info['metric']:.2f}")
         _show(console, world.observe(), frames, world.iteration)
         if terminated or truncated:

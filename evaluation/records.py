@@ -111,7 +111,8 @@ class TraceStep(BaseModel):
 
 
 class Trace(BaseModel):
-    """One recorded episode. Images are PNG data URIs; `map_xy` are pixels of `top_down`."""
+    """One recorded episode. Images are PNG data URIs; `map_xy` (before each decision) and `end_xy` (after the
+    last one) are pixels of `top_down`."""
 
     suite: str
     policy: str
@@ -121,6 +122,7 @@ class Trace(BaseModel):
     success: bool
     metric: float
     top_down: str
+    end_xy: tuple[float, float]
     steps: list[TraceStep]
 
 

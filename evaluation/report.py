@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from evaluation.files import write_whole
 from evaluation.records import Evaluation, Score, verdicts
 from evaluation.statistics import wilson
 
@@ -23,12 +24,7 @@ ORDER = ("teacher", "expert", "student", "reference", "base", "blank", "random")
 
 def write_report(run: Path) -> Path:
     """Write `run/report.html` from `evaluation.json`, `metrics.jsonl` and `config.yaml`; return its path."""
-    evaluation_file = run / "evaluation.json"
-    evaluation = (
-        Evaluation.model_validate_json(evaluation_file.read_text("utf-8"))
-        if evaluation_file.is_file()
-        else None
-    )
+    evaluation = _evaluation(run / "evaluation.json")
     records = list(_records(run / "metrics.jsonl"))
     config = (run / "config.yaml").read_text("utf-8") if (run / "config.yaml").is_file() else ""
     traces = [trace.model_dump() for trace in evaluation.traces] if evaluation else []
@@ -49,17 +45,38 @@ def write_report(run: Path) -> Path:
         traces=json.dumps(traces).replace("<", "\\u003c"),
     )
     target = run / "report.html"
-    beside = target.with_suffix(".tmp")
-    beside.write_text(page, "utf-8")
-    beside.replace(target)
+    write_whole(target, page)
     return target
 
 
+def _evaluation(file: Path) -> Evaluation | None:
+    """Raises ValueError, naming the file, where it is not what `retort eval` writes."""
+    if not file.is_file():
+        return None
+    try:
+        return Evaluation.model_validate_json(file.read_text("utf-8"))
+    except ValueError as error:  # pydantic's, and that of undecodable bytes
+        raise ValueError(
+            f"{file} is damaged: make it again with `python retort.py eval {file.parent}`"
+        ) from error
+
+
 def _records(file: Path) -> Iterator[dict[str, Any]]:
-    if file.is_file():
-        for line in file.read_text("utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
-                yield json.loads(line)
+    """Raises ValueError, naming file and line, for a line that is no record of a run."""
+    if not file.is_file():
+        return
+    for number, line in enumerate(file.read_bytes().splitlines(keepends=True), start=1):
+        if not line.endswith(b"\n"):
+            return  # the torn last line of a killed run
+        try:
+            record = json.loads(line)
+            if not isinstance(record["kind"], str) or not isinstance(record["step"], int):
+                raise TypeError("no record")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"line {number} of {file} is damaged: remove it, then make the report again"
+            ) from error
+        yield record
 
 
 def _tables(scores: Sequence[Score]) -> str:
@@ -139,7 +156,11 @@ def _success_plot(records: Sequence[dict[str, Any]]) -> str:
         rates = [r["successes"] / r["episodes"] for r in records]
         bounds = [wilson(r["successes"], r["episodes"]) for r in records]
         axes.fill_between(steps, [low for low, _ in bounds], [high for _, high in bounds], alpha=0.2)
-        axes.plot(steps, rates, marker="o")
+        axes.plot(steps, rates, marker="o", label="success")
+        helped = [r.get("mix", 0.0) for r in records]
+        if any(helped):
+            axes.plot(steps, helped, linestyle="--", color="grey", label="moves made by the teacher")
+            axes.legend(frameon=False)
         axes.set_ylim(0, 1)
         axes.set_xlabel("chunk")
         axes.set_title("success on fresh training worlds")

@@ -22,6 +22,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -72,6 +73,9 @@ def save(parent: Path, state: LearnerState, keep: int = 2) -> Path:
             shutil.rmtree(target)
         os.replace(part, target)
         _flush(parent)
+    except SafetensorError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise OSError(f"{target} could not be written: {error}") from error
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise

@@ -84,6 +84,10 @@ class LearnerConfig:
                 f"learner.cosine_steps={self.cosine_steps} ends before learner.warmup_steps="
                 f"{self.warmup_steps}; raise the first or lower the second."
             )
+        if self.weight_decay < 0 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(
+                "learner.weight_decay must be 0 or more, and learner.betas two numbers in [0, 1)."
+            )
         if self.batch < 1 or self.steps_per_version < 1 or self.feature_cache_mib < 1:
             raise ValueError(
                 "learner.batch, learner.steps_per_version and learner.feature_cache_mib must be at least 1."

@@ -67,6 +67,20 @@ class PretrainConfig:
     bf16: bool = True
     eval_frames: int = 2000
 
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, for what cannot be trained with."""
+        counts = ("frames", "threads", "dense_batch", "question_batch", "questions", "eval_frames")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        for name in ("seed", "workers", "dense_steps", "question_steps", "vision_lr"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
+        if not (0 < self.dense_lr < 1 and 0 < self.question_lr < 1 and self.vision_lr < 1):
+            raise ValueError("dense_lr, question_lr and vision_lr are learning rates: between 0 and 1")
+        if not 0 <= self.captions <= 1:
+            raise ValueError(f"captions={self.captions} is a share: between 0 and 1")
+
 
 def make_source(world: str, frame_size: int = 64) -> GroundingSource:
     """The grounding source of a world. Raises ValueError for a world that has none."""

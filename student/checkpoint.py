@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import DynamicCache, LlavaConfig, LlavaForConditionalGeneration, Qwen2Config
 
 from student.encoder import RetortVisionConfig
@@ -99,10 +100,21 @@ def write_model(model: Any, folder: Path) -> None:
         layer.unmerge()
 
 
+def check_target(folder: Path) -> None:
+    """Raises ValueError where a model must not take the folder's place: it holds something else."""
+    if folder.is_file() or (
+        folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file()
+    ):
+        raise ValueError(
+            f"{folder} is there already and is no model folder, and would be replaced: name a new one"
+        )
+
+
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """A folder to write in that takes the place of `target` when all has been written, and vanishes on an
     error."""
+    check_target(target)
     part = target.with_name(f".{target.name}.part-{os.getpid()}")
     old = target.with_name(f".{target.name}.old-{os.getpid()}")
     part.mkdir(parents=True)
@@ -111,6 +123,8 @@ def whole_folder(target: Path) -> Iterator[Path]:
         if target.exists():
             target.rename(old)
         part.rename(target)
+    except SafetensorError as error:
+        raise OSError(f"{target} could not be written: {error}") from error
     finally:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)

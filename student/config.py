@@ -26,6 +26,10 @@ class StudentConfig:
     device: str = "auto"
     max_reply_tokens: int = 24
 
+    def __post_init__(self) -> None:
+        if self.lora < 0 or self.max_reply_tokens < 1:
+            raise ValueError("student.lora is 0 (none) or a rank, and student.max_reply_tokens at least 1")
+
     def folder(self) -> Path:
         """The checkpoint folder. Raises ValueError, with a sentence, where there is none."""
         shipped = BASES / self.path

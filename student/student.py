@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
@@ -61,6 +62,17 @@ class Student:
         checkpoint."""
         folder = config.folder()
         device, dtype = _placement(config)
+        try:
+            return cls._load(config, folder, device, dtype)
+        except (SafetensorError, RuntimeError, OSError, KeyError, TypeError, AttributeError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"{folder} holds no whole checkpoint of the student ({first}): its files are damaged, "
+                "missing or of different models; set student.path to another folder."
+            ) from error
+
+    @classmethod
+    def _load(cls, config: StudentConfig, folder: Path, device: torch.device, dtype: torch.dtype) -> Student:
         kind = AutoConfig.from_pretrained(folder).model_type
         if kind != "llava":
             raise ValueError(
@@ -278,7 +290,14 @@ def draw(logprobs: NDArray[np.float64], temperature: float, generator: np.random
 
 def _placement(config: StudentConfig) -> tuple[torch.device, torch.dtype]:
     name = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(
+            f"student.device={name!r} is no device of torch: use auto, cpu, cuda or cuda:0"
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("student.device=cuda, but torch finds no CUDA device here: set student.device=auto")
     if config.dtype == "auto":
         return device, torch.bfloat16 if device.type == "cuda" else torch.float32
     return device, torch.bfloat16 if config.dtype == "bfloat16" else torch.float32

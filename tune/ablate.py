@@ -18,7 +18,8 @@ from rich.table import Table
 
 from cluster.config import load_config
 from cluster.ray_mode import start_ray
-from cluster.run import RunFolder, write_whole
+from cluster.run import RunFolder
+from evaluation.files import write_whole
 from evaluation.statistics import wilson
 from tune.losses import Trial, TrialResult, run_trial, trials
 

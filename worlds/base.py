@@ -88,10 +88,10 @@ class World(gymnasium.Env[dict[str, Any], str]):
         self.observation_space = gymnasium.spaces.Dict(
             {
                 "frame": gymnasium.spaces.Box(0, 255, (frame_size, frame_size, 3), np.uint8),
-                "text": gymnasium.spaces.Text(TEXT_CHARS, charset=_PRINTABLE),
+                "text": gymnasium.spaces.Text(TEXT_CHARS, charset=PRINTABLE),
             }
         )
-        self.action_space = gymnasium.spaces.Text(NOTE_CHARS + 80, charset=_PRINTABLE)
+        self.action_space = gymnasium.spaces.Text(NOTE_CHARS + 80, charset=PRINTABLE)
         self.iteration = 0
         self._goal = Goal("")
         self._history: list[Turn] = []
@@ -198,4 +198,4 @@ class World(gymnasium.Env[dict[str, Any], str]):
         return {"frame": seen.frame, "text": text[:TEXT_CHARS] or "-"}
 
 
-_PRINTABLE = frozenset(chr(code) for code in range(32, 127))
+PRINTABLE = frozenset(chr(code) for code in range(32, 127))

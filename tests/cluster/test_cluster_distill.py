@@ -14,13 +14,13 @@ from actors.rollout import Rollout
 from actors.teacher import TeacherReplica
 from actors.types import EpisodeFailure, EpisodeOutcome
 from cluster import distill
-from cluster.config import DistilConfig, ReferenceConfig, RunConfig
+from cluster.checks import check_resumed
+from cluster.config import DistilConfig, ReferenceConfig, RunConfig, load_config
 from cluster.distill import Distiller
 from cluster.metrics import MetricsLog, read_metrics
 from cluster.plan import make_plan
 from cluster.ports import Job
 from cluster.run import RunFailed
-from cluster.train import _check_resumed
 from cluster.watch import Watch
 from learner.publish import WeightSnapshot, snapshot
 from learner.replay import ReplaySource
@@ -237,13 +237,17 @@ def test_a_resumed_run_keeps_its_plan_and_may_grow() -> None:
     before = Run(Path()).config
     grown = Run(Path(), staleness=2).config
     grown.distil.rounds += 3
-    _check_resumed(before, grown)
+    check_resumed(before, grown)
     for change in ("seed", "frame_size"):
         other = Run(Path()).config
         setattr(other, change, 99)
         with pytest.raises(ValueError, match=change):
-            _check_resumed(before, other)
+            check_resumed(before, other)
     other = Run(Path()).config
     other.distil.episodes_per_round += 1
-    with pytest.raises(ValueError, match=r"distil\.\*"):
-        _check_resumed(before, other)
+    with pytest.raises(ValueError, match=r"distil\.episodes_per_round"):
+        check_resumed(before, other)
+    for override in ("student.lora=4", "learner.algorithm=bc", "teacher.map=none", "name=other"):
+        with pytest.raises(ValueError, match=override.partition("=")[0]):
+            check_resumed(load_config(None), load_config(None, [override]))
+    check_resumed(load_config(None), load_config(None, ["cluster.hosts=7", "learner.zero_stage=2"]))

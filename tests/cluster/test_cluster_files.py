@@ -11,7 +11,8 @@ import pytest
 
 from cluster import doctor
 from cluster.metrics import MetricsLog, read_metrics
-from cluster.run import RunFolder, write_whole
+from cluster.run import RunFolder
+from evaluation.files import write_whole
 
 
 def test_a_torn_last_line_is_skipped_and_a_resumed_run_writes_no_line_into_it(tmp_path: Path) -> None:

@@ -14,12 +14,22 @@ from typing import Any
 
 def from_own_module(suite: str, function: str) -> Callable[..., Any]:
     """The `function` of the module that `suite` names. Raises ValueError if there is none."""
-    name = suite.split("/")[1]
+    name = suite.partition("/")[2].partition("/")[0]
+    if not name.isidentifier():
+        raise ValueError(
+            f"suite {suite!r} names no module: write own/MODULE, with MODULE.py beside retort.py."
+        )
     try:
         module = importlib.import_module(name)
+    except SyntaxError as error:
+        raise ValueError(
+            f"the module {name!r} of suite {suite!r} is not Python: line {error.lineno}, {error.msg}."
+        ) from error
     except ModuleNotFoundError as error:
         if error.name != name:
-            raise
+            raise ValueError(
+                f"the module {name!r} of suite {suite!r} cannot be imported: {error}."
+            ) from error
         raise ValueError(
             f"suite {suite!r} names the module {name!r}, which cannot be imported: put {name}.py beside "
             "retort.py or on PYTHONPATH."

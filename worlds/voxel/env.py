@@ -59,8 +59,16 @@ class VoxelEnv(gymnasium.Env[Nested, NDArray[Any]]):
         """One tick (1/20 s)."""
         actions = np.asarray(action, np.int64).reshape(1, 1, -1)
         self.sim.tick(actions)
-        dead = bool(self.sim.state.health[0, 0] <= 0.0)
-        return _first(self._observer.observe(actions)), 0.0, dead, False, {}
+        return _first(self._observer.observe(actions)), 0.0, self.dead, False, {}
+
+    @property
+    def dead(self) -> bool:
+        """Whether the body has died."""
+        return bool(self.sim.state.health[0, 0] <= 0.0)
+
+    def observe(self) -> Nested:
+        """The present observation; what it says of gains and damage is since the last one."""
+        return _first(self._observer.observe(None))
 
     def render(self) -> Frame | None:  # type: ignore[override]
         """The first-person frame (H, W, 3) where `render_mode` is "rgb_array"."""

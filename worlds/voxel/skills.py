@@ -12,6 +12,7 @@ present frame by the rule of `worlds.voxel.perception`, and walks lead over colu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -24,6 +25,7 @@ from worlds.voxel.skills_body import Body
 SEARCH_TURNS = 8
 LOOK_DEG = 30.0
 FORWARD_MOST = 50
+_WHOLE = re.compile(r"-?[0-9]{1,6}")
 _TURNS = {"left 45": -45.0, "left 90": -90.0, "right 45": 45.0, "right 90": 90.0, "around": 180.0}
 
 
@@ -115,7 +117,7 @@ class Skills:
         body = self.body
         columns_x, columns_z = np.ogrid[: body.blocks.shape[0], : body.blocks.shape[1]]
         words = where.split()
-        if len(words) == 2 and all(word.lstrip("-").isdecimal() for word in words):
+        if len(words) == 2 and all(_WHOLE.fullmatch(word) for word in words):
             goals = (columns_x == int(words[0])) & (columns_z == int(words[1]))
         else:
             name = where.replace(" ", "_")

@@ -1,0 +1,82 @@
+"""What is refused before a run begins or goes on, in sentences for the person at the command line.
+
+Invariant: nothing here starts or writes anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from cluster.config import RunConfig
+from cluster.run import RunFolder
+from teachers.make import make_teacher
+from worlds.make import make_world
+from worlds.types import EpisodeSpec
+
+
+def check_suites(config: RunConfig) -> None:
+    """Raise ValueError for a suite, a difficulty or a frame size that no world or teacher has."""
+    levels = {config.distil.difficulty(index) for index in range(max(1, config.distil.rounds))}
+    asked = {(suite, level) for suite in config.suites for level in levels}
+    if config.evaluation.policies:
+        suites = config.evaluation.suites or config.suites
+        asked |= {(suite, config.evaluation.difficulty) for suite in suites}
+    for suite, level in sorted(asked):
+        make_teacher(suite, config.teacher)
+        world = make_world(suite, config.frame_size)
+        world.reset(options={"episode": EpisodeSpec(suite, "train", 0, level)})
+        world.close()
+
+
+def check_start(config: RunConfig) -> None:
+    """Say what is missing before anything is started or written."""
+    from student.student import Student
+
+    Student.load(config.student)
+    check_suites(config)
+
+
+MAY_CHANGE = (
+    "cluster.",
+    "evaluation.",
+    "distil.rounds",
+    "distil.staleness",
+    "learner.zero_stage",
+    "learner.offload",
+    "learner.micro_batch",
+    "learner.feature_cache_mib",
+    "learner.replay_cache_mib",
+    "student.device",
+    "runs_dir",
+)
+"""The keys that decide where and how long a run computes, not what."""
+
+
+def check_resumed(before: RunConfig, now: RunConfig) -> None:
+    """Raise ValueError where the run's samples or weights would not be those of the config that it is resumed
+    with: what is done already was done with the old one."""
+    old, new = _flat(asdict(before)), _flat(asdict(now))
+    for key in old.keys() | new.keys():
+        if old.get(key) != new.get(key) and not key.startswith(MAY_CHANGE):
+            raise ValueError(
+                f"{key} was {old.get(key)!r} when the run began and cannot change on --resume (these can: "
+                f"{', '.join(name.rstrip('.') for name in MAY_CHANGE)}): leave it out, or start a new run"
+            )
+
+
+def check_unfinished(folder: RunFolder, before: RunConfig, now: RunConfig) -> None:
+    """Raise ValueError where more rounds are asked of a run that has exported its student."""
+    if before.distil.rounds != now.distil.rounds and (folder.export("student") / "config.json").is_file():
+        raise ValueError(
+            f"{folder.path} has finished its {before.distil.rounds} rounds: for more, start a new run with "
+            f"student.path={folder.export('student')}"
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys as "a.b"."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
