@@ -110,9 +110,9 @@ class ClusterConfig:
     teachers: int = 1
     policies: int = 1
     learners: int = 1
-    cpus_host: float = 0.2
-    cpus_teacher: float = 0.2
-    cpus_policy: float = 0.3
+    cpus_host: float = 0.15
+    cpus_teacher: float = 0.1
+    cpus_policy: float = 0.15
     cpus_learner: float = 0.5
     gpus_policy: float = 0.0
     gpus_learner: float = 0.0
@@ -131,6 +131,16 @@ class ClusterConfig:
             )
         if self.call_deadline_s <= 0:
             raise ValueError("cluster.call_deadline_s must be positive: no call waits without a deadline")
+
+    @property
+    def cpus_reserved(self) -> float:
+        """Cores that all processes of a run reserve together."""
+        return (
+            self.hosts * self.cpus_host
+            + self.teachers * self.cpus_teacher
+            + self.policies * self.cpus_policy
+            + self.learners * self.cpus_learner
+        )
 
 
 @dataclass

@@ -30,6 +30,7 @@ from student.types import Sample
 from teachers.make import make_expert, make_teacher
 from worlds.make import make_world
 
+log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 2**20
 # What workers must know of this process: where compiled code is cached, and that one thread is enough.
@@ -82,6 +83,21 @@ class RayMachinery:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         start_ray(config)
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """A process that cannot be placed would be missing without a word, and the run only slower."""
+        reserved, cores = self._config.cluster.cpus_reserved, ray.cluster_resources().get("CPU", 0.0)
+        if reserved <= cores + 1e-6:
+            return
+        sentence = (
+            f"cluster.* reserves {reserved:g} cores and Ray has {cores:g}: lower cluster.hosts, policies or "
+            "learners, or cluster.cpus_host, cpus_policy, cpus_teacher or cpus_learner"
+        )
+        if "RAY_ADDRESS" not in os.environ:
+            ray.shutdown()
+            raise RunFailed(sentence)
+        log.warning("%s, unless the cluster grows by itself", sentence)
 
     def rollouts(self, student: StudentConfig) -> RayRollouts:
         """A supervised pool of hosts with their teachers and policies."""

@@ -35,11 +35,27 @@ PRESETS = sorted(Path("configs").glob("*.yaml"))
         ("reference.episodes=0", "reference.episodes"),
         ("distil.roles=[king]", "distil.roles"),
         ("cluster.learners=3", "learner.batch"),
+        ("learner.lr=.nan", "learner.lr"),
+        ("distil.episodes_per_round=0", "distil.episodes_per_round"),
+        ("distil.roles=[actor,manager]", "distil.roles"),
+        ("evaluation.policies=[student,student]", "evaluation.policies"),
+        ("name=../elsewhere", "name"),
+        ("seed=-1", "seed"),
+        ("frame_size=2", "frame_size"),
+        ("student.lora=-1", "student.lora"),
+        ("learner.replay_weights={voxel/levitation: 2.0}", "learner.replay_weights"),
     ],
 )
 def test_a_bad_override_is_refused_by_the_name_of_its_key(override: str, names: str) -> None:
     with pytest.raises(ValueError, match=names.replace(".", r"\.")):
         load_config(None, [override])
+
+
+def test_the_words_on_and_off_are_words(tmp_path: Path) -> None:
+    assert load_config(None, ["learner.bf16=off"]).learner.bf16 == "off"
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("learner: {bf16: on}")
+    assert load_config(preset).learner.bf16 == "on"
 
 
 def test_serial_mode_refuses_staleness_and_many_learners() -> None:

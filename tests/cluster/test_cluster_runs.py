@@ -175,6 +175,10 @@ def test_measured_staleness_never_exceeds_the_bound(base: Path, tmp_path: Path) 
         (["bench", "nothing"], "no benchmark"),
         (["play", "moon/base"], "moon"),
         (["pretrain", "moon"], "moon"),
+        (["pretrain", "voxel", "frames=0"], "frames=0"),
+        (["pretrain", "voxel", "--out", "docs"], "no model folder"),
+        (["play", "own"], "names no module"),
+        (["train", "configs/demo.yaml", "--dry-run", "suites=[voxel/levitation]"], "voxel/levitation"),
     ],
 )
 def test_bad_input_ends_in_a_sentence_and_status_2(arguments: list[str], sentence: str) -> None:

@@ -44,6 +44,7 @@ def evaluation() -> Evaluation:
         success=True,
         metric=1.0,
         top_down=frame,
+        end_xy=(2.0, 2.0),
         steps=[step],
     )
     scores = [

@@ -78,6 +78,7 @@ def test_an_interrupted_save_leaves_the_old_folder(tmp_path: Path) -> None:
     target = tmp_path / "model"
     with whole_folder(target) as part:
         (part / "a").write_text("old")
+        (part / "config.json").write_text("{}")
 
     class Full(OSError):
         pass
@@ -87,3 +88,29 @@ def test_an_interrupted_save_leaves_the_old_folder(tmp_path: Path) -> None:
         raise Full
     assert (target / "a").read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_is_no_model_is_never_replaced(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "mine.md").write_text("dear diary")
+    with pytest.raises(ValueError, match="no model folder"), whole_folder(notes):
+        pass
+    assert (notes / "mine.md").read_text() == "dear diary"
+    (tmp_path / "empty").mkdir()
+    with whole_folder(tmp_path / "empty") as part:
+        (part / "config.json").write_text("{}")
+
+
+def test_a_damaged_checkpoint_is_a_sentence(student: Student, tmp_path: Path) -> None:
+    student.save(tmp_path / "model", {"title": "t"})
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="no whole checkpoint"):
+        Student.load(StudentConfig(path=str(tmp_path / "model")))
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:999"])
+def test_a_device_that_is_not_there_is_a_sentence(device: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"student\.device"):
+        Student.load(StudentConfig(device=device))

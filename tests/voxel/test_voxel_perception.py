@@ -37,7 +37,7 @@ def seen(sim: VoxelSim) -> list[Thing]:
         (8, 9, "see far-right far"),
         (-5, 12, "see left far"),
         (5, 12, "see right far"),
-        (0, 16, "see centre far"),
+        (0, 12, "see centre far"),
         (0, -5, "see none"),
         (-20, 4, "see none"),
     ],
