@@ -257,5 +257,5 @@ def _switches(layer: DictConfig) -> DictConfig:
 def _sentence(error: Any) -> str:
     key = getattr(error, "full_key", "") or ""
     first = str(error).splitlines()[0]
-    hint = " (see `retort train --dry-run` for all keys)"
+    hint = " (see `python retort.py train --dry-run` for all keys)"
     return f"the config key {key!r} cannot be set: {first}{hint}" if key else first + hint

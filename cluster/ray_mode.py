@@ -64,7 +64,9 @@ def start_ray(config: RunConfig) -> None:
     """Join the cluster that is named, else start one with Ray's token authentication."""
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
-    with _told("Ray cannot be started or joined (`retort doctor` looks at its token, /dev/shm and memory)"):
+    with _told(
+        "Ray cannot be started or joined (`python retort.py doctor` looks at token, /dev/shm and memory)"
+    ):
         if "RAY_ADDRESS" in os.environ:
             ray.init(runtime_env=runtime, logging_level=logging.WARNING)
             return

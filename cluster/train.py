@@ -1,4 +1,4 @@
-"""`retort train`: the whole run, from the base model to the report.
+"""`python retort.py train`: the whole run, from the base model to the report.
 
 Invariant: every stage leaves its result in the run folder before the next begins, and a resumed run skips
 what is there.
@@ -64,7 +64,9 @@ def train_phases(
                 finally:
                     machinery.close()
         except (LedgerError, RolloutsFailed, OSError) as error:
-            raise RunFailed(f"{error}; then go on with `retort train --resume {folder.path}`") from error
+            raise RunFailed(
+                f"{error}; then go on with `python retort.py train --resume {folder.path}`"
+            ) from error
         finally:
             metrics.close()
             logging.getLogger().removeHandler(handler)

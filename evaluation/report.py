@@ -32,7 +32,7 @@ def write_report(run: Path) -> Path:
         f"{evaluation.date}, {evaluation.machine}; {evaluation.split} split, "
         f"student version {evaluation.version}"
         if evaluation
-        else "no evaluation yet: run `retort eval` on this folder"
+        else "no evaluation yet: run `python retort.py eval` on this folder"
     )
     page = Template(TEMPLATE.read_text("utf-8")).substitute(
         title=html.escape(run.name),
@@ -50,7 +50,7 @@ def write_report(run: Path) -> Path:
 
 
 def _evaluation(file: Path) -> Evaluation | None:
-    """Raises ValueError, naming the file, where it is not what `retort eval` writes."""
+    """Raises ValueError, naming the file, where it is not what `python retort.py eval` writes."""
     if not file.is_file():
         return None
     try:

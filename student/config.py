@@ -38,7 +38,7 @@ class StudentConfig:
             names = sorted(entry.name for entry in BASES.glob("*") if (entry / "config.json").is_file())
             raise ValueError(
                 f"student.path={self.path!r} is neither a folder with a config.json nor a shipped base model "
-                f"({', '.join(names) or 'none is here: run `retort pretrain` first'}); "
+                f"({', '.join(names) or 'none is here: run `python retort.py pretrain` first'}); "
                 "set student.path to one."
             )
         return folder

@@ -8,7 +8,7 @@ target that leaves the frame, and it plans round nothing: a walk that got stuck 
 from __future__ import annotations
 
 from teachers.config import TeacherConfig
-from teachers.planners.pose_grid import TURNS, WALKS
+from teachers.planners.pose_grid import WALKS
 from teachers.roles import Choice, Phase
 from teachers.voxel_situation import STUCK, VoxelSituation
 from teachers.voxel_team import VoxelTeacher
@@ -17,16 +17,6 @@ from worlds.types import Turn
 RULE_DECISIONS = 10.0
 """Decisions left that its values claim; it has no plan to count them on."""
 WORK = ("mine", "craft", "smelt", "place")
-TOWARD = {
-    "ahead right": "turn right 45",
-    "right": "turn right 90",
-    "behind right": "turn around",
-    "behind": "turn around",
-    "behind left": "turn around",
-    "left": "turn left 90",
-    "ahead left": "turn left 45",
-}
-"""The status line's direction of most unseen land -> skill."""
 
 
 class RuleActor:
@@ -42,7 +32,7 @@ class RuleActor:
         ):
             return situation.prefer(phase.text, -RULE_DECISIONS)
         if phase.name == "explore":
-            return situation.prefer(self._map(situation), -RULE_DECISIONS)
+            return situation.prefer(self._map(history), -RULE_DECISIONS)
         if phase.name in ("approach", "mine") and len(situation.targets):
             return situation.prefer(self._approach(situation), -RULE_DECISIONS)
         return situation.prefer(self._explore(history), -RULE_DECISIONS)
@@ -59,12 +49,12 @@ class RuleActor:
         away = situation.distance_to(x, z)
         return "forward 8" if away > 11 else "forward 4" if away > 6 else "forward 2"
 
-    def _map(self, situation: VoxelSituation) -> str:
-        """Two long walks towards what the status line says is missing most, then a scan."""
-        last = [turn.action for turn in situation.observation.history[-4:] if turn.action not in TURNS]
+    def _map(self, history: tuple[Turn, ...]) -> str:
+        """A scan after every second long walk, then a turn to the right."""
+        last = [turn.action for turn in history[-3:]]
         if not last or last[-2:] == ["forward 8"] * 2:
             return "scan"
-        return TOWARD.get(situation.observation.status.words.partition("unseen ")[2], "forward 8")
+        return "turn right 90" if last[-1] == "scan" and len(last) > 1 else "forward 8"
 
     def _explore(self, history: tuple[Turn, ...]) -> str:
         """Three looks to the right, then two long walks."""

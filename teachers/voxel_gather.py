@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from teachers.planners.pose_grid import TURNS
 from teachers.roles import Choice, Phase
-from teachers.voxel_explore import explore_map
+from teachers.voxel_explore import explore, search_map
 from teachers.voxel_situation import VoxelSituation, turned
 
 GATHER_DECISIONS = 1.0
 """Decisions left that a choice to work with the hands claims."""
+
+
+def _search(situation: VoxelSituation, phase: Phase) -> Choice:
+    told = "unseen " in situation.observation.status.words and not phase.region
+    return search_map(situation) if told else explore(situation, phase.region)
 
 
 def gather(situation: VoxelSituation, phase: Phase) -> Choice:
@@ -24,13 +29,13 @@ def gather(situation: VoxelSituation, phase: Phase) -> Choice:
     if in_frame and not failed:
         return situation.prefer(f"mine {name}", -GATHER_DECISIONS)
     if not len(situation.targets):
-        return explore_map(situation, phase.region)
+        return _search(situation, phase)
     toward = situation.nearest_target
     if situation.distance_to(*toward) > situation.facts["reach"]:
         values = situation.values_to(situation.targets, situation.facts["reach"])
         return situation.choose({a: v - GATHER_DECISIONS for a, v in values.items()}, toward)
     bearing = situation.bearing_to(*toward)
     if failed or abs(bearing) <= 22.5:
-        return explore_map(situation, phase.region)
+        return _search(situation, phase)
     turn = min(TURNS, key=lambda action: abs(turned(45.0 * TURNS[action], bearing)))
     return situation.prefer(turn, -GATHER_DECISIONS)

@@ -160,35 +160,23 @@ class VoxelSituation:
         return CostToGo(self.ground, targets, reach).values(x, z, feet, yaw, self.shut)
 
     @cached_property
-    def views(self) -> tuple[float, ...]:
-        """Headings (degrees) looked at since the last step away, the present one first: read back from the
-        visible history."""
-        return self._spot[0]
-
-    @cached_property
     def shut(self) -> frozenset[float]:
-        """Headings in which a walk from this very spot got stuck, or only a little further twice in a row."""
-        return self._spot[1]
-
-    @cached_property
-    def _spot(self) -> tuple[tuple[float, ...], frozenset[float]]:
-        headings, shut = [self.pose[2]], set()
+        """Headings in which a walk from this very spot got stuck, or only a little further twice in a row:
+        read back from the visible history."""
+        heading, shut = self.pose[2], set()
         history = self.observation.history
         for i in reversed(range(len(history))):
             turn = history[i]
             if turn.action in TURNS:
-                headings.append((headings[-1] - 45.0 * TURNS[turn.action]) % 360.0)
+                heading = (heading - 45.0 * TURNS[turn.action]) % 360.0
             elif turn.action in WALKS and turn.outcome == STUCK:
-                shut.add(headings[-1])
+                shut.add(heading)
             elif turn.action in WALKS and i and turn.outcome == history[i - 1].outcome == PART:
-                shut.add(headings[-1])
+                shut.add(heading)
                 break
-            elif turn.action == SCAN:
-                headings.extend((headings[-1] + look) % 360.0 for look in (90.0, 180.0, 270.0))
-                headings.append(headings[-4])
-            elif not turn.action.startswith(IN_PLACE):
+            elif turn.action != SCAN and not turn.action.startswith(IN_PLACE):
                 break
-        return tuple(headings), frozenset(shut)
+        return frozenset(shut)
 
     def prefer(self, action: str, value: float) -> Choice:
         """One action, and every other one a decision worse."""

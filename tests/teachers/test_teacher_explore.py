@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from teachers.config import TeacherConfig
 from teachers.voxel_explore import (
@@ -16,9 +14,9 @@ from teachers.voxel_explore import (
     WALK,
     bounds,
     explore,
+    explore_map,
     middle,
-    unseen,
-    walks_since_look,
+    walks_since,
 )
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import EpisodeSpec, Turn
@@ -62,7 +60,7 @@ def placed(
     ],
 )
 def test_walks_are_counted_from_the_last_look_around(history: tuple[Turn, ...], walks: int | None) -> None:
-    assert walks_since_look(history) == walks
+    assert walks_since(AROUND, history) == walks
 
 
 def test_a_cycle_is_three_looks_and_two_walks(start: VoxelSituation) -> None:
@@ -83,10 +81,19 @@ def test_before_the_edge_and_where_it_got_stuck_it_turns_left(start: VoxelSituat
     assert explore(placed(start, 24.0, 24.0, 0.0, looked + turns(WALK))).action == WALK
 
 
-@given(st.integers(0, 7).map(lambda k: 45.0 * k), st.integers(0, 3))
-def test_three_looks_show_everything(heading: float, looks: int) -> None:
-    seen = tuple((heading - 90.0 * k) % 360.0 for k in range(looks + 1))
-    assert len(unseen(seen, heading)) == 3 - looks
+def told(situation: VoxelSituation, words: str, history: tuple[Turn, ...]) -> VoxelSituation:
+    observation = situation.observation
+    status = replace(observation.status, words=words)
+    actions = (*observation.actions, "scan")
+    observation = replace(observation, status=status, history=history, actions=actions)
+    return VoxelSituation(observation, situation.facts, situation.config)
+
+
+def test_a_map_is_made_by_scans_and_walks_the_way_that_the_screen_tells(start: VoxelSituation) -> None:
+    assert explore_map(told(start, "mapped 9 unseen left", ())).action == "scan"
+    assert explore_map(told(start, "mapped 9 unseen left", turns("scan"))).action == LEFT
+    assert explore_map(told(start, "mapped 9 unseen ahead", turns("scan", LEFT))).action == WALK
+    assert explore_map(told(start, "mapped 9 unseen ahead", turns("scan", LEFT, WALK))).action == "scan"
 
 
 def test_the_quarters_tile_the_world() -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from toy_voxels import GROUND, TURN, WALK, ToyVoxels
 
-from teachers.planners.coverage import frontier
 from teachers.planners.pose_grid import FAR, CostToGo
 from teachers.planners.recipes import can_mine, next_step
 from teachers.planners.surface import UNKNOWN, Surface, surface
@@ -180,13 +179,3 @@ def test_the_recipe_graph_leads_to_every_list(wanted: dict[str, int]) -> None:
             have[name] += recipe.count
         assert min(have.values()) >= 0, (verb, name, have)
     pytest.fail(f"never had {wanted}: {have}")
-
-
-def test_the_frontier_is_where_the_map_is_missing() -> None:
-    seen = np.ones((40, 40), np.bool_)
-    assert frontier(seen, flat(40), 20.0, 20.0, 0.0) is None
-    seen[30:, 30:] = False
-    goal = frontier(seen, flat(40), 20.0, 20.0, 0.0)
-    assert goal is not None
-    assert math.dist(goal, (35, 35)) < 12
-    assert frontier(seen, flat(40), *goal, 40.0) is None

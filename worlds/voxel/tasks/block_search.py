@@ -1,7 +1,8 @@
 """Continuous block search (STEVE-2): find and dig as many diamond ores as possible in few decisions.
 
 Invariant: every ore lies in the open on a column that can be walked to, and the metric is the share of them
-that has been dug; the episode is won when it is 1. "mine diamond_ore" fails unless one is in sight.
+that has been dug; the episode is won when it is 1. "mine diamond_ore" fails unless one is in sight. The
+status line says which of 8 directions leads to what the body has not seen yet.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.data import BLOCK, DURABILITY, ITEM
+from worlds.voxel.frontier import unseen_direction
 from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks.common import MOVES, open_world, put_body, scatter, world_config
 
@@ -41,7 +43,9 @@ class BlockSearch:
         return (*MOVES, f"mine {TARGET}")
 
     def words(self) -> str:
-        return ""
+        self.body.look()
+        way = unseen_direction(self.body)
+        return f"unseen {way}" if way else ""
 
     def about(self) -> str:
         return TARGET

@@ -1,8 +1,8 @@
 """Map exploration (STEVE-2): bring as much of the land as possible into the map, in few decisions.
 
 Invariant: the metric is the share of columns that the body has had in view, and the episode is won when it
-reaches `ENOUGH`. The status line says how much is mapped and in which of 8 directions most is missing (the
-paper gives its agents the same as text); both follow from what the body has seen.
+reaches `ENOUGH`. The status line says how much is mapped and which of 8 directions leads to where most is
+missing per decision (the paper gives its agents the same as text); both follow from what the body has seen.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
+from worlds.voxel.frontier import unseen_direction
 from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks.common import MOVES, open_world, put_body, world_config
 
 ENOUGH = 0.8
 MAX_ITERATIONS = {1: 20, 2: 40, 3: 60}
-_BEARINGS = ("ahead", "ahead right", "right", "behind right", "behind", "behind left", "left", "ahead left")
 
 
 @dataclass
@@ -39,15 +39,9 @@ class MapExploration:
 
     def words(self) -> str:
         self.body.look()
-        seen = self.body.state.seen[0, 0]
-        x, _, z = self.body.position
-        unseen = np.argwhere(~seen) + 0.5 - (x, z)
-        told = f"mapped {int(100 * seen.mean())}"
-        if not len(unseen):
-            return told
-        bearing = np.degrees(np.arctan2(unseen[:, 0], -unseen[:, 1])) - self.body.yaw_deg
-        octants = np.floor(((bearing % 360.0) + 22.5) / 45.0).astype(np.int64) % 8
-        return f"{told} unseen {_BEARINGS[int(np.bincount(octants, minlength=8).argmax())]}"
+        told = f"mapped {int(100 * self.body.state.seen[0, 0].mean())}"
+        way = unseen_direction(self.body)
+        return f"{told} unseen {way}" if way else told
 
     def about(self) -> str:
         return ""
