@@ -11,9 +11,10 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -27,6 +28,7 @@ from cluster.plan import make_plan
 from cluster.run import RunFolder
 from evaluation.evaluate import evaluate, record
 from evaluation.files import write_whole
+from evaluation.kept import KeptScores, digest_of
 from evaluation.records import Evaluation, Score, verdicts
 from evaluation.report import write_report
 from student.config import StudentConfig
@@ -39,8 +41,15 @@ Job = tuple[RunConfig, RunFolder, str, str]
 """Config, run, suite, policy."""
 
 
-def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Console | None = None) -> Path:
+def evaluate_run(
+    run: Path,
+    overrides: Sequence[str],
+    as_json: bool,
+    console: Console | None = None,
+    keep: bool = False,
+) -> Path:
     """Evaluate the run at `run` with its own config plus `overrides`; write `evaluation.json` and the report.
+    With `keep`, what an evaluation that was stopped has played already is not played again.
 
     Returns the report's path. Raises ValueError for a folder that is no run, or a model that it lacks.
     """
@@ -57,8 +66,19 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
         if name in MODELS:
             _exported(name, config, folder)  # what is missing is said before minutes are spent
     jobs = [(config, folder, suite, name) for suite in suites for name in config.evaluation.policies]
+    kept = KeptScores(folder.scores)
+    digests = [_digest(*job) for job in jobs]
+    found = [
+        kept.get(suite, name, digest) if keep else None
+        for (_, _, suite, name), digest in zip(jobs, digests, strict=True)
+    ]
+    missing = [job for job, score in zip(jobs, found, strict=True) if score is None]
+    played = _scores(missing, config.evaluation.workers or os.cpu_count() or 1)
     scores = []
-    for score in _scores(jobs, config.evaluation.workers or os.cpu_count() or 1):
+    for before, digest in zip(found, digests, strict=True):
+        score = before or next(played)
+        if before is None:
+            kept.put(score, digest)
         scores.append(score)
         _tell(console, score)
     for sentence in verdicts(scores):
@@ -92,6 +112,23 @@ def evaluate_run(run: Path, overrides: Sequence[str], as_json: bool, console: Co
     if as_json:
         print(json.dumps([json_row(score) for score in scores]))
     return report
+
+
+def _digest(config: RunConfig, folder: RunFolder, suite: str, name: str) -> str:
+    """Of all that the policy's score on the suite depends on, but the program itself."""
+    settings: dict[str, Any] = {
+        "frame_size": config.frame_size,
+        "seed": config.seed,
+        "notes": config.student.memory_notes,
+    }
+    if name == "teacher":
+        settings["teacher"] = asdict(config.teacher)
+    model = None
+    if name in MODELS:
+        model = Path(_exported(name, config, folder).path)
+    elif name == "base":
+        model = config.student.folder()
+    return digest_of(config.evaluation, settings, model)
 
 
 def _scores(jobs: Sequence[Job], workers: int) -> Iterator[Score]:

@@ -1,7 +1,8 @@
 """The run folder: everything that one run writes, and nothing outside of it.
 
 Layout: `config.yaml`, `metrics.jsonl`, `tensorboard/`, `ledger/`, `checkpoints/` (recovery, ours to
-read), `export/` (`from_pretrained` folders, for others to read), `evaluation.json`, `report.html`.
+read), `export/` (`from_pretrained` folders, for others to read), `scores/` (one file each, as they come),
+`evaluation.json`, `report.html`.
 
 Invariant: a small file is either whole or absent (written beside, then renamed).
 """
@@ -73,6 +74,10 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores"
 
     @property
     def evaluation_file(self) -> Path:

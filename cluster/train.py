@@ -34,7 +34,7 @@ def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
     if config.evaluation.policies:
         from cluster.evaluate import evaluate_run
 
-        evaluate_run(folder.path, [], False)
+        evaluate_run(folder.path, [], False, keep=True)
     return folder
 
 

@@ -84,7 +84,10 @@ def verdicts(scores: Sequence[Score]) -> list[str]:
         student, teacher, reference = (named.get(name) for name in ("student", "teacher", "reference"))
         parts = []
         if student and teacher and teacher.success:
-            parts.append(f"has {100 * student.success / teacher.success:.0f} % of its teacher's success")
+            share = f"has {100 * student.success / teacher.success:.0f} % of its teacher's success"
+            if teacher.metric and (teacher.metric, student.metric) != (teacher.success, student.success):
+                share += f" and {100 * student.metric / teacher.metric:.0f} % of its metric"
+            parts.append(share)
         if student and reference:
             apart = disjoint(student.interval, reference.interval)
             way = "above" if student.success > reference.success else "not above"

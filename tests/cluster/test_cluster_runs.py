@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import cluster.evaluate
 from actors.codec import decode
 from cluster.config import RunConfig, load_config
 from cluster.metrics import read_metrics
@@ -113,7 +114,9 @@ def test_a_killed_run_goes_on_bit_for_bit(base: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_run_is_evaluated_and_its_losses_are_compared(base: Path, tmp_path: Path) -> None:
+def test_a_run_is_evaluated_and_its_losses_are_compared(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = run_training(config_of(base, tmp_path / "runs")).path
 
     rows = _json_of("eval", str(run), "evaluation.policies=[teacher,student,random]",
@@ -122,6 +125,13 @@ def test_a_run_is_evaluated_and_its_losses_are_compared(base: Path, tmp_path: Pa
     assert {row["n"] for row in rows} == {4}
     assert rows[0]["successes"] == 4
     assert "of its teacher" in (run / "report.html").read_text("utf-8")
+
+    with monkeypatch.context() as patch:  # an evaluation that was stopped after the student goes on
+        patch.setattr(cluster.evaluate, "_score", lambda job: pytest.fail(f"played again: {job[2:]}"))
+        again = ["evaluation.policies=[random,student]", "evaluation.episodes=4", "evaluation.traced=0"]
+        cluster.evaluate.evaluate_run(run, again, False, keep=True)
+        with pytest.raises(pytest.fail.Exception, match="played again"):
+            cluster.evaluate.evaluate_run(run, [*again, "evaluation.workers=1"], False)
 
     compare = ("ablate", str(run), "--losses", "ce,pure dpo", "--seeds", "1", "--steps", "2",
                "--episodes", "3", "--json")  # fmt: skip

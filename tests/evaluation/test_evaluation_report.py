@@ -17,7 +17,9 @@ HOSTILE = '</script><!--<script>alert("$title ${x}")'
 
 def score(policy: str, successes: list[bool], broken: tuple[str, ...] = ()) -> Score:
     played = len(successes) - len(broken)
-    return Score.of("toy/<corridor>", policy, successes, [0.5] * len(successes), [4] * played, 2.0, 8, broken)
+    return Score.of(
+        "toy/<corridor>", policy, successes, [float(s) for s in successes], [4] * played, 2.0, 8, broken
+    )
 
 
 def evaluation() -> Evaluation:
@@ -144,3 +146,12 @@ def test_a_verdict_says_how_the_student_stands() -> None:
         "toy/<corridor>: the student is not above its reference (disjoint 95 % intervals)"
     ]
     assert verdicts([score("teacher", [True])]) == []
+
+
+def test_a_verdict_tells_the_metric_where_it_is_not_success_alone() -> None:
+    def partly(policy: str, metric: float) -> Score:
+        return score(policy, [True, False]).model_copy(update={"metric": metric})
+
+    assert verdicts([partly("teacher", 0.8), partly("student", 0.6)]) == [
+        "toy/<corridor>: the student has 100 % of its teacher's success and 75 % of its metric"
+    ]
