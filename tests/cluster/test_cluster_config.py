@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from cluster.config import RunConfig, dump_config, load_config
 
@@ -96,3 +99,22 @@ def test_the_config_imports_neither_torch_nor_ray() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_page_lists_every_key_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text("utf-8")
+    table = re.findall(
+        r"^\| `([a-z0-9_.]+)` \| `(.+?)` \| .+ \|$", page.partition("## All keys")[2], re.MULTILINE
+    )
+    assert {key: yaml.safe_load(value) for key, value in table} == flat(
+        yaml.safe_load(dump_config(RunConfig()))
+    )
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys as "a.b"; an empty mapping is a value."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = isinstance(value, dict) and value
+        found |= flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
+    return found
