@@ -90,7 +90,7 @@ def _tables(scores: Sequence[Score]) -> str:
         parts.append(
             f'<div class="card"><h3>{html.escape(suite)}</h3><table><tr><th>policy</th><th>success</th>'
             "<th>95 % interval</th><th></th><th>of teacher</th><th>metric</th><th>decisions</th>"
-            f"<th>decisions/s</th><th>model calls/episode</th><th>n</th></tr>{body}</table>"
+            f"<th>decisions/s</th><th>calls/episode</th><th>n</th></tr>{body}</table>"
             f"{_verdict(rows)}{_broken(rows)}</div>"
         )
     return "".join(parts)
