@@ -243,6 +243,12 @@ class Distiller:
     def _catch_up(self) -> None:
         """Take over what an earlier process left: settle what its last checkpoint covers, fill the replay
         pool, and know which episodes need not be played again."""
+        lost = self._ledger.reopen(order_of(self._current))
+        if lost:
+            self._watch.say(
+                f"the checkpoint that had learnt from {lost} samples is gone or damaged: "
+                "they are trained on again"
+            )
         if self._learning.version:
             self._rollouts.publish(self._learning.snapshot())
         for index, chunk in sorted(self._chunks.items()):

@@ -235,6 +235,17 @@ class Ledger:
                 )
             self._put(metadata or {})
 
+    def reopen(self, first: int) -> int:
+        """Make the trained records of order `first` or above `produced` again, because the checkpoint that
+        had learnt from them is lost; returns how many."""
+        self._must_write()
+        with self._transaction():
+            return self._db.execute(
+                "UPDATE samples SET state = 'produced' WHERE state = 'trained' AND place >= ? "
+                "AND segment NOT IN (SELECT number FROM segments WHERE lost)",
+                (first,),
+            ).rowcount
+
     def put_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Store JSON values by key."""
         self._must_write()

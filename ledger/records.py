@@ -1,7 +1,7 @@
 """What a ledger holds: records, their identity, and the states a record can be in.
 
-Invariant: a record's state changes only along `TRANSITIONS`; the last three states are final, and the
-last two carry a reason.
+Invariant: a record's state changes only along `TRANSITIONS`; the last two states are final and carry a
+reason. What was trained is produced again only where the weights that had learnt it are lost (`reopen`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ State = Literal["produced", "claimed", "trained", "filtered", "failed"]
 TRANSITIONS: Mapping[State, tuple[State, ...]] = {
     "produced": ("claimed",),
     "claimed": ("produced", "trained", "filtered", "failed"),
-    "trained": (),
+    "trained": ("produced",),
     "filtered": (),
     "failed": (),
 }

@@ -205,6 +205,22 @@ def test_a_kill_beside_a_checkpoint_loses_no_sample_and_repeats_none(
     assert resumed.replayable == [sum(saved[:i]) for i in range(covered, len(saved))]
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_what_a_lost_checkpoint_had_learnt_is_trained_on_again(tmp_path: Path, lost: int) -> None:
+    run, saved = Run(tmp_path), list[int]()
+    with pytest.raises(Stop):
+        run.go("distil", saved, Players(), (2, "before"))
+    assert len(saved) == 2
+    before = run.counts()
+    del saved[-lost:]
+    again = Players()
+    resumed = run.go("distil", saved, again)
+    assert not again.played
+    assert run.counts() == {"trained": sum(before.values())}
+    assert len(ids(resumed.fresh)) == sum(before.values()) - sum(saved[: 2 - lost])
+    assert len(set(ids(resumed.fresh))) == len(ids(resumed.fresh))
+
+
 def test_a_broken_episode_is_named_and_not_played_again(tmp_path: Path) -> None:
     run, saved = Run(tmp_path), list[int]()
     broken = run.plan[2].specs[1]

@@ -74,6 +74,17 @@ def test_claims_come_in_training_order_whatever_the_order_of_arrival(ledger: Led
     assert ledger.counts(before=3)["claimed"] == 2
 
 
+def test_what_was_trained_in_vain_is_produced_again_and_nothing_else(ledger: Ledger) -> None:
+    ledger.append([record(number, order=number) for number in range(1, 6)])
+    ledger.settle(ledger.claim(3, 60, "a"), "trained")
+    (refused,) = ledger.claim(1, 60, "a")
+    ledger.settle([refused], "filtered", "no label")
+    assert ledger.reopen(2) == 2
+    assert ledger.reopen(2) == 0
+    assert ledger.counts() == {"produced": 3, "claimed": 0, "trained": 1, "filtered": 1, "failed": 0}
+    assert ledger.claim(9, 60, "b") == [record(n).sample_id for n in (2, 3, 5)]
+
+
 def test_an_expired_lease_returns_and_its_late_owner_cannot_settle(ledger: Ledger, clock: Clock) -> None:
     ledger.append([record(1)])
     (name,) = ledger.claim(1, lease_s=10, owner="slow")
