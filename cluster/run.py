@@ -83,10 +83,6 @@ class RunFolder:
     def evaluation_file(self) -> Path:
         return self.path / "evaluation.json"
 
-    @property
-    def report_file(self) -> Path:
-        return self.path / "report.html"
-
     def export(self, name: str) -> Path:
         """The `from_pretrained` folder of one model of this run ("student", "reference")."""
         return self.path / "export" / name

@@ -13,7 +13,6 @@ from worlds.voxel.data import BLOCK, ITEM_NAMES, TIER_NEEDED
 from worlds.voxel.tasks.material_collection import plan_for, raw_of, recipe_of
 
 PICKAXES = ("wooden_pickaxe", "stone_pickaxe", "iron_pickaxe", "diamond_pickaxe")
-WORKPLACES = ("crafting_table", "furnace")
 
 
 def can_mine(block: str, have: Mapping[str, int]) -> bool:

@@ -35,7 +35,6 @@ ARMOR_SLOTS = ("boots", "leggings", "chestplate", "helmet")
 AIR = 0
 WATER = BLOCK["water"]
 LAVA = BLOCK["lava"]
-GRAVITY_BLOCKS = ("sand", "red_sand", "gravel")
 SEE_THROUGH_CUBES = ("glass", "slime_block", "honeycomb_block", "ice")
 
 

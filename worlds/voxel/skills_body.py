@@ -43,7 +43,6 @@ class Body:
         self.ticks = 0
         worlds, bodies = sim.state.position.shape[:2]
         self._actions = np.tile(np.array(NO_OP, np.int64), (worlds, bodies, 1))
-        self._seen_at: int | None = None
         self._rendered: Rendered | None = None
 
     @property

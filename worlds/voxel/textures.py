@@ -20,7 +20,6 @@ Image = NDArray[np.float64]
 
 FACE_TOP, FACE_BOTTOM, FACE_X, FACE_Z = range(4)
 FACE_LIGHT = (1.0, 0.5, 0.64, 0.82)
-MIP_START = (0, 256, 320, 336, 340)
 TEXELS_PER_FACE = 341
 N = 16
 
