@@ -119,6 +119,34 @@ def ablate(
 
 
 @app.command()
+def serve(
+    target: Annotated[
+        str, typer.Argument(help="A run folder, a checkpoint folder, or a shipped base model.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value overrides, such as port=8001 replicas=2")
+    ] = None,
+) -> None:
+    """Serve a student over HTTP (POST /v1/act) until it is interrupted."""
+    from cluster.serving import run_serve
+
+    run_serve(target, overrides or [])
+
+
+@app.command()
+def key(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    file: Annotated[Path, typer.Option(help="The file of keys, for `serve keys=FILE`.")] = Path("keys.json"),
+    scopes: Annotated[str, typer.Option(help="Comma-separated: act, admin.")] = "act",
+    per_minute: Annotated[int, typer.Option(help="Requests a minute; 0: no limit.")] = 0,
+) -> None:
+    """Make an API key, print it once, and keep its hash."""
+    from serve.keys import add_key
+
+    typer.echo(add_key(file, name, [scope.strip() for scope in scopes.split(",")], per_minute))
+
+
+@app.command()
 def play(
     suite: Annotated[
         str, typer.Argument(help="Such as voxel/goal_name or babyai/GoToObj.")

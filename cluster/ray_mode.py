@@ -1,25 +1,24 @@
 """Ray mode: hosts, teachers, policies and learner ranks as supervised Ray processes.
 
 Invariant: a cluster that this module started is ended by it; one that RAY_ADDRESS (or `ray job submit`) names
-is only joined. Ray listens on every interface, so its token authentication, on by default, stays on.
+is only joined.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import ray
-from ray.exceptions import RayError
 
 from actors.ray_parts import Parts
 from actors.ray_pool import PoolConfig, RayRollouts
 from cluster.config import RunConfig
+from cluster.ray_start import start_ray, told
 from cluster.run import RunFailed
 from cluster.serial import learner_config
 from learner.ray_train import LearnerGroup, RayLearner
@@ -31,19 +30,6 @@ from teachers.make import make_expert, make_teacher
 from worlds.make import make_world
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parent.parent
-MIB = 2**20
-# What workers must know of this process: where compiled code is cached, and that one thread is enough.
-PASSED_ON = ("NUMBA_CACHE_DIR", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "RETORT_DEBUG")
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """A border to Ray: what it raises ends the run with a sentence, not with a traceback."""
-    try:
-        yield
-    except (RuntimeError, RayError) as error:
-        raise RunFailed(f"{what}: {error}") from error
 
 
 class GroupLearning(RayLearner):
@@ -51,32 +37,13 @@ class GroupLearning(RayLearner):
 
     def start(self, fresh: Sequence[Sample], pool: ReplaySource, steps: int = 0, save: bool = True) -> None:
         """See `RayLearner.start`."""
-        with _told("the learner cannot be given work"):
+        with told("the learner cannot be given work"):
             super().start(fresh, pool, steps, save)
 
     def poll(self, wait_s: float = 0.0) -> dict[str, float] | None:
         """See `RayLearner.poll`."""
-        with _told("the learner failed"):
+        with told("the learner failed"):
             return super().poll(wait_s)
-
-
-def start_ray(config: RunConfig) -> None:
-    """Join the cluster that is named, else start one with Ray's token authentication."""
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
-    with _told(
-        "Ray cannot be started or joined (`python retort.py doctor` looks at token, /dev/shm and memory)"
-    ):
-        if "RAY_ADDRESS" in os.environ:
-            ray.init(runtime_env=runtime, logging_level=logging.WARNING)
-            return
-        ray.init(
-            include_dashboard=False,
-            object_store_memory=config.cluster.object_store_mb * MIB,
-            runtime_env=runtime,
-            logging_level=logging.WARNING,
-            log_to_driver="RETORT_DEBUG" in os.environ,
-        )
 
 
 class RayMachinery:
@@ -84,7 +51,7 @@ class RayMachinery:
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
-        start_ray(config)
+        start_ray(config.cluster.object_store_mb)
         self._check_room()
 
     def _check_room(self) -> None:
@@ -141,7 +108,7 @@ class RayMachinery:
         ]
         assert absolute[0] is not None
         settings = learner_config(self._config, phase)
-        with _told("the learner did not start"):
+        with told("the learner did not start"):
             return GroupLearning(settings, absolute[0], absolute[1], checkpoints, group)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cluster.config import load_config
-from cluster.ray_mode import start_ray
+from cluster.ray_start import start_ray
 from cluster.run import RunFolder
 from evaluation.files import write_whole
 from evaluation.statistics import wilson
@@ -66,7 +66,7 @@ def _run(folder: RunFolder, missing: Sequence[Trial], steps: int, episodes: int,
     import ray
     from ray import tune
 
-    start_ray(load_config(folder.config_file))
+    start_ray(load_config(folder.config_file).cluster.object_store_mb)
     run = folder.path.resolve()
 
     def trainable(settings: dict[str, Any]) -> None:

@@ -1,0 +1,50 @@
+"""Joining or starting a Ray cluster.
+
+Invariant: Ray listens on every interface, so its token authentication, on by default, stays on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+from ray.exceptions import RayError
+
+from cluster.run import RunFailed
+
+ROOT = Path(__file__).resolve().parent.parent
+MIB = 2**20
+# What workers must know of this process: where compiled code is cached, and that one thread is enough.
+PASSED_ON = ("NUMBA_CACHE_DIR", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "RETORT_DEBUG")
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """A border to Ray: what it raises ends the command with a sentence, not with a traceback."""
+    try:
+        yield
+    except (RuntimeError, RayError) as error:
+        raise RunFailed(f"{what}: {error}") from error
+
+
+def start_ray(object_store_mb: int) -> None:
+    """Join the cluster that RAY_ADDRESS names, else start one with Ray's token authentication."""
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
+    with told(
+        "Ray cannot be started or joined (`python retort.py doctor` looks at token, /dev/shm and memory)"
+    ):
+        if "RAY_ADDRESS" in os.environ:
+            ray.init(runtime_env=runtime, logging_level=logging.WARNING)
+            return
+        ray.init(
+            include_dashboard=False,
+            object_store_memory=object_store_mb * MIB,
+            runtime_env=runtime,
+            logging_level=logging.WARNING,
+            log_to_driver="RETORT_DEBUG" in os.environ,
+        )

@@ -1,0 +1,123 @@
+"""Requests that come together are decided together.
+
+Invariant: a request waits for a running batch and for nothing else: with an idle model it is decided at once.
+No queue grows without bound, and a request whose deadline has passed, or whose sender has gone, costs no
+model time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from serve.problems import Problem
+from student.types import Decision, Prompt
+
+Decide = Callable[[Sequence[Prompt], float, Sequence[int]], list[Decision]]
+"""(prompts, temperature, seeds) -> decisions, as `student.Student.decide`."""
+
+
+@dataclass
+class _Waiting:
+    prompt: Prompt
+    temperature: float
+    seed: int
+    deadline: float
+    answer: asyncio.Future[Decision]
+
+
+class Batcher:
+    """One model, asked by many. Everything but the model itself runs in the event loop's thread."""
+
+    def __init__(self, decide: Decide, max_batch: int, max_queue: int, deadline_s: float) -> None:
+        self._decide = decide
+        self._max_batch, self._max_queue, self._deadline_s = max_batch, max_queue, deadline_s
+        self._waiting: deque[_Waiting] = deque()
+        self._thread = ThreadPoolExecutor(1, "model")
+        self._running: asyncio.Task[None] | None = None
+        self.sizes: deque[int] = deque(maxlen=1000)
+        """Sizes of the last batches."""
+
+    def __len__(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    async def ask(
+        self, prompts: Sequence[Prompt], temperature: Sequence[float], seeds: Sequence[int]
+    ) -> list[Decision]:
+        """One decision per prompt, in order.
+
+        Raises `Problem`: 429 where the queue is full, 504 where the deadline passes first."""
+        # One large request is as good as many small ones, so it is let in where nothing waits.
+        room = self._max_queue if self._waiting else max(self._max_queue, len(prompts))
+        if len(self._waiting) + len(prompts) > room:
+            raise Problem(429, "too many requests wait here: ask again in a second", {"Retry-After": "1"})
+        loop = asyncio.get_running_loop()
+        deadline = time.monotonic() + self._deadline_s
+        asked = [
+            _Waiting(prompt, warmth, seed, deadline, loop.create_future())
+            for prompt, warmth, seed in zip(prompts, temperature, seeds, strict=True)
+        ]
+        self._waiting.extend(asked)
+        if self._running is None or self._running.done():
+            self._running = loop.create_task(self._run())
+        try:
+            async with asyncio.timeout_at(loop.time() + self._deadline_s):
+                return [await one.answer for one in asked]
+        except TimeoutError as error:
+            raise Problem(
+                504, f"no decision within {self._deadline_s:g} s: send less, or serve with more replicas"
+            ) from error
+        finally:
+            for one in asked:
+                one.answer.cancel()
+
+    async def drain(self) -> None:
+        """Wait until nothing is left to decide."""
+        while self._running is not None and not self._running.done():
+            await asyncio.wait([self._running])
+
+    def close(self) -> None:
+        """Let go of the model's thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = self._next()
+            if not batch:
+                continue
+            self.sizes.append(len(batch))
+            loop = asyncio.get_running_loop()
+            prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
+            try:
+                decisions = await loop.run_in_executor(
+                    self._thread, self._decide, prompts, batch[0].temperature, seeds
+                )
+            except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
+                for one in batch:
+                    if not one.answer.done():
+                        one.answer.set_exception(error)
+                continue
+            for one, decision in zip(batch, decisions, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(decision)
+
+    def _next(self) -> list[_Waiting]:
+        """The oldest request and, up to the limit, those of its temperature; the others keep their places."""
+        batch: list[_Waiting] = []
+        kept: list[_Waiting] = []
+        now = time.monotonic()
+        while self._waiting and len(batch) < self._max_batch:
+            one = self._waiting.popleft()
+            if one.answer.done() or one.deadline < now:
+                continue
+            if batch and one.temperature != batch[0].temperature:
+                kept.append(one)
+            else:
+                batch.append(one)
+        self._waiting.extendleft(reversed(kept))
+        return batch

@@ -1,0 +1,71 @@
+"""How the student is served. Imports without torch and Ray."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class ServeConfig:
+    """`replicas` processes serve at least; with `max_replicas` more than that, Ray Serve adds processes while
+    each holds more than `target_queue` requests. A replica decides up to `max_batch` observations at once,
+    keeps `max_queue` waiting and refuses more (429). `deadline_s` is of one request. `keys` is a file that
+    `python retort.py key` writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
+    files. `cpus` and `gpus` are of each replica. `notes_in_history` is `student.memory_notes` of training."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    replicas: int = 1
+    max_replicas: int = 0
+    target_queue: float = 16.0
+    max_batch: int = 32
+    max_queue: int = 128
+    deadline_s: float = 10.0
+    max_body_mib: float = 16.0
+    max_pixels: int = 2**20
+    temperature: float = 0.0
+    notes_in_history: bool = True
+    keys: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the key, for what cannot be served."""
+        for name in ("replicas", "max_batch", "max_queue", "max_pixels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"serve.{name}={getattr(self, name)} must be at least 1")
+        if not 0 <= self.port < 65536:
+            raise ValueError(f"serve.port={self.port} is no port: choose 1 to 65535")
+        if self.max_replicas and self.max_replicas < self.replicas:
+            raise ValueError("serve.max_replicas is 0 (no autoscaling) or at least serve.replicas")
+        if min(self.deadline_s, self.max_body_mib, self.target_queue, self.cpus) <= 0 or self.gpus < 0:
+            raise ValueError(
+                "serve.deadline_s, max_body_mib, target_queue and cpus are more than 0, gpus 0 or more"
+            )
+        if self.temperature < 0:
+            raise ValueError("serve.temperature is 0 (always the best action) or more")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("serve.tls_cert and serve.tls_key belong together: give both, or none")
+        for name in ("keys", "tls_cert", "tls_key"):
+            file = getattr(self, name)
+            if file and not Path(file).is_file():
+                raise ValueError(f"serve.{name}={file} is no file: name one, or leave it out")
+        if not self.keys and not is_loopback(self.host):
+            raise ValueError(
+                f"serve.host={self.host} is reachable from elsewhere: make a key with `python retort.py key "
+                "NAME --file keys.json` and serve with keys=keys.json, or keep to 127.0.0.1"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nothing but this machine reaches a server bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

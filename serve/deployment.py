@@ -1,0 +1,105 @@
+"""The student under Ray Serve: replicas behind one HTTP port.
+
+Invariant: a replica answers only once its model is loaded, and on its way out it finishes what it has taken.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+from ray.serve.config import HTTPOptions
+
+from serve.config import ServeConfig
+from student.config import StudentConfig
+
+APP = "retort"
+DRAIN_S = 20.0
+HEALTH_S = 5.0
+
+
+@serve.ingress()
+class StudentReplica:
+    """One process with the model and the HTTP application over it."""
+
+    def __init__(self, config: dict[str, Any], student: dict[str, Any], model: str) -> None:
+        import torch
+
+        from serve.service import Service
+
+        torch.set_num_threads(max(1, math.floor(config["cpus"])))
+        self._service = Service(ServeConfig(**config), StudentConfig(**student), model)
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """Ray Serve asks for it after the constructor."""
+        from serve.http import make_app
+        from serve.keys import KeyRing, read_keys
+
+        keys = self._service.config.keys
+        return make_app(self._service, KeyRing(read_keys(Path(keys)) if keys else None))
+
+    async def __del__(self) -> None:
+        await self._service.batcher.drain()
+        self._service.batcher.close()
+
+
+def start(config: ServeConfig, student: StudentConfig, model: str) -> str:
+    """Serve on the Ray cluster that this process has joined; returns the URL once it answers.
+
+    Raises ValueError where the port is taken or a file of keys is damaged."""
+    if config.keys:
+        from serve.keys import read_keys
+
+        read_keys(Path(config.keys))  # said here, not by a replica that keeps dying
+    _check_port(config.host, config.port)
+    tls = {"ssl_certfile": _path(config.tls_cert), "ssl_keyfile": _path(config.tls_key)}
+    options = {"host": config.host, "port": config.port, "request_timeout_s": 2 * config.deadline_s}
+    serve.start(http_options=HTTPOptions(**options, **(tls if config.tls_cert else {})))
+    scale: dict[str, Any] = {"num_replicas": config.replicas}
+    if config.max_replicas > config.replicas:
+        scale = {
+            "autoscaling_config": {
+                "min_replicas": config.replicas,
+                "max_replicas": config.max_replicas,
+                "target_ongoing_requests": config.target_queue,
+            }
+        }
+    # Above what a replica takes it answers 429 itself, so Serve must not hold requests back before it.
+    replica = serve.deployment(StudentReplica).options(
+        name="student",
+        max_ongoing_requests=2 * (config.max_queue + config.max_batch),
+        health_check_period_s=HEALTH_S,
+        graceful_shutdown_timeout_s=DRAIN_S,
+        ray_actor_options={"num_cpus": config.cpus, "num_gpus": config.gpus},
+        **scale,
+    )
+    resolved = asdict(config) | {"keys": _path(config.keys) or ""}
+    served = asdict(student) | {"path": str(student.folder().resolve())}
+    serve.run(replica.bind(resolved, served, model), name=APP, route_prefix="/")
+    return f"{'https' if config.tls_cert else 'http'}://{config.host}:{config.port}"
+
+
+def stop() -> None:
+    """Finish what was taken, then end."""
+    serve.shutdown()
+
+
+def _path(name: str) -> str | None:
+    return os.path.abspath(name) if name else None
+
+
+def _check_port(host: str, port: int) -> None:
+    import socket
+
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ValueError(
+                f"{host}:{port} cannot be served ({error.strerror}): choose another with port=..."
+            ) from error

@@ -1,0 +1,112 @@
+"""API keys: who may ask what, and how often.
+
+Invariant: a key itself is printed once and never stored; the file holds its SHA-256 (a key has 256 random
+bits, so nothing slower is needed), its scopes and its rate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from serve.problems import Problem
+
+SCOPES = ("act", "admin")
+PREFIX = "retort_"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key's entry. `per_minute` 0 means no limit."""
+
+    name: str
+    sha256: str
+    scopes: tuple[str, ...]
+    per_minute: int = 0
+
+
+def digest(key: str) -> str:
+    """The key as the file holds it."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def read_keys(file: Path) -> list[Key]:
+    """Raises ValueError, naming the file, where it is not what `add_key` writes."""
+    try:
+        entries = json.loads(file.read_text("utf-8"))["keys"]
+        return [Key(e["name"], e["sha256"], tuple(e["scopes"]), int(e["per_minute"])) for e in entries]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file} is no file of API keys: make one with `python retort.py key NAME`"
+        ) from error
+
+
+def add_key(file: Path, name: str, scopes: Sequence[str], per_minute: int) -> str:
+    """Make a key, write its entry into `file` (for its owner alone to read), return the key.
+
+    Raises ValueError for an unknown scope or a name that is taken."""
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise ValueError(f"a key's scopes are among {', '.join(SCOPES)}, not {', '.join(unknown) or 'none'}")
+    if per_minute < 0:
+        raise ValueError("a key's rate is 0 (no limit) or more requests per minute")
+    known = read_keys(file) if file.exists() else []
+    if any(entry.name == name for entry in known):
+        raise ValueError(f"{file} has a key named {name} already: choose another name")
+    key = PREFIX + secrets.token_urlsafe(32)
+    entries = [asdict(entry) for entry in (*known, Key(name, digest(key), tuple(scopes), per_minute))]
+    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump({"keys": entries}, stream, indent=1)
+    beside.replace(file)
+    return key
+
+
+class KeyRing:
+    """Checks keys and their rates; `keys` None asks for none (an empty list lets nobody in)."""
+
+    def __init__(self, keys: Sequence[Key] | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keys = None if keys is None else {key.sha256: key for key in keys}
+        self._clock = clock
+        self._allowance: dict[str, tuple[float, float]] = {}
+
+    def check(self, authorization: str | None, scope: str) -> str:
+        """The name of the key in an `Authorization: Bearer KEY` header ("" where none is asked for).
+
+        Raises `Problem`: 401 without a known key, 403 without the scope, 429 above its rate."""
+        if self._keys is None:
+            return ""
+        kind, _, token = (authorization or "").partition(" ")
+        # A look-up by digest: how long it takes says nothing about the keys themselves.
+        key = self._keys.get(digest(token.strip())) if kind.lower() == "bearer" else None
+        if key is None:
+            challenge = {"WWW-Authenticate": "Bearer"}
+            raise Problem(401, "send a known API key as `Authorization: Bearer KEY`", challenge)
+        if scope not in key.scopes:
+            raise Problem(
+                403, f"the key {key.name} lacks the scope {scope!r}: it has {', '.join(key.scopes)}"
+            )
+        self._spend(key)
+        return key.name
+
+    def _spend(self, key: Key) -> None:
+        """Take one request from the key's bucket, which fills at `per_minute` and holds a minute's worth."""
+        if not key.per_minute:
+            return
+        now = self._clock()
+        left, then = self._allowance.get(key.sha256, (float(key.per_minute), now))
+        left = min(float(key.per_minute), left + (now - then) * key.per_minute / 60)
+        if left < 1:
+            wait = max(1, round((1 - left) * 60 / key.per_minute))
+            self._allowance[key.sha256] = (left, now)
+            raise Problem(
+                429, f"the key {key.name} has {key.per_minute} requests a minute", {"Retry-After": str(wait)}
+            )
+        self._allowance[key.sha256] = (left - 1, now)

@@ -1,0 +1,57 @@
+"""The student as a service: observations in, decisions out, whatever carries them.
+
+Invariant: the decision on an observation is that of `Student.decide` on its prompt in this process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from serve.batcher import Batcher
+from serve.config import ServeConfig
+from serve.wire import ActRequest, ActResponse, to_observation, to_response
+from student.config import StudentConfig
+from student.prompts import build_prompt
+from student.student import Student
+
+
+def version_of(folder: Path) -> str:
+    """Twelve digits that name the weights in `folder`."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+class Service:
+    """One model with its batcher."""
+
+    def __init__(self, config: ServeConfig, student: StudentConfig, model: str) -> None:
+        self.config, self.model = config, model
+        self.version = version_of(student.folder())
+        self._student = Student.load(student)
+        self.batcher = Batcher(self._student.decide, config.max_batch, config.max_queue, config.deadline_s)
+
+    async def act(self, requests: Sequence[ActRequest]) -> list[ActResponse]:
+        """The decisions, in order. Raises `Problem` for what cannot be decided (see `Batcher.ask`)."""
+        prompts = [
+            build_prompt(
+                to_observation(request.observation, self.config.max_pixels),
+                request.role,
+                request.order,
+                self.config.notes_in_history,
+            )
+            for request in requests
+        ]
+        warmth = [
+            self.config.temperature if request.temperature is None else request.temperature
+            for request in requests
+        ]
+        decisions = await self.batcher.ask(prompts, warmth, [request.seed for request in requests])
+        return [
+            to_response(decision, request.alternatives, self.model, self.version)
+            for decision, request in zip(decisions, requests, strict=True)
+        ]
