@@ -13,7 +13,7 @@ class ServeConfig:
     each holds more than `target_queue` requests. A replica decides up to `max_batch` observations at once,
     keeps `max_queue` waiting and refuses more (429). `deadline_s` is of one request. `keys` is a file that
     `python retort.py key` writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
-    files. `cpus` and `gpus` are of each replica. `notes_in_history` is `student.memory_notes` of training."""
+    files. `cpus` and `gpus` are of each replica."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -26,7 +26,6 @@ class ServeConfig:
     max_body_mib: float = 16.0
     max_pixels: int = 2**20
     temperature: float = 0.0
-    notes_in_history: bool = True
     keys: str = ""
     tls_cert: str = ""
     tls_key: str = ""

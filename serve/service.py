@@ -33,6 +33,7 @@ class Service:
         self.config, self.model = config, model
         self.version = version_of(student.folder())
         self._student = Student.load(student)
+        self._memory_notes = student.memory_notes
         self.batcher = Batcher(self._student.decide, config.max_batch, config.max_queue, config.deadline_s)
 
     async def act(self, requests: Sequence[ActRequest]) -> list[ActResponse]:
@@ -42,7 +43,7 @@ class Service:
                 to_observation(request.observation, self.config.max_pixels),
                 request.role,
                 request.order,
-                self.config.notes_in_history,
+                self._memory_notes,
             )
             for request in requests
         ]

@@ -1,0 +1,99 @@
+"""`retort serve` on a real Ray Serve: the same decisions as in this process, and a clean end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from test_serve_http import observations
+from tiny import tiny_student
+
+from serve.client import Client, Refused
+from serve.keys import add_key
+from student.config import StudentConfig
+from student.prompts import build_prompt
+from student.student import Student
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+RECORDED = 500
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("served") / "tiny"
+    tiny_student().save(target, {"title": "tiny"})
+    return target
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(folder: Path, key: str = "", *overrides: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command in a process of its own, ready to answer, and its URL."""
+    port = free_port()
+    command = [sys.executable, "retort.py", "serve", str(folder), f"port={port}", "cpus=0.5", *overrides]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < end:
+            try:
+                with Client(url, key) as client:
+                    client.models()
+                break
+            except (httpx2.HTTPError, Refused):  # not up yet
+                time.sleep(0.5)
+        else:
+            pytest.fail(f"nothing answers: {process.communicate(timeout=30)[0][-3000:]}")
+        yield process, url
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, tmp_path: Path) -> None:
+    seen = observations(RECORDED)
+    model = Student.load(StudentConfig(path=str(folder), dtype="float32", device="cpu"))
+    own = [
+        decision
+        for start in range(0, RECORDED, 50)
+        for decision in model.decide([build_prompt(o) for o in seen[start : start + 50]], 0.0, [0] * 50)
+    ]
+    key = add_key(tmp_path / "keys.json", "test", ["act"], 0)
+    with served(folder, key, f"keys={tmp_path / 'keys.json'}", "replicas=2") as (process, url):
+        with pytest.raises(Refused) as closed, Client(url) as nobody:
+            nobody.act(seen[0])
+        assert closed.value.status == 401
+        with Client(url, key) as client, ThreadPoolExecutor(16) as many:
+            answers = list(many.map(client.act, seen[: RECORDED // 2]))
+            answers += client.act_batch(seen[RECORDED // 2 :][:128])
+            answers += client.act_batch(seen[RECORDED // 2 + 128 :])
+        assert [(a.note, a.action) for a in answers] == [(d.note, d.action) for d in own]
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert "finishing what was taken" in output
+
+
+def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "retort.py", "serve", str(folder), f"port={taken.getsockname()[1]}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "choose another with port=" in done.stderr
