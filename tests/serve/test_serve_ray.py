@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -87,6 +89,19 @@ def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, 
         output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
     assert "finishing what was taken" in output
+
+
+def test_the_loop_on_the_page_plays_an_episode() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    with served(Path("voxel")) as (_, url):
+        assert "http://127.0.0.1:8000" in code
+        code = code.replace("http://127.0.0.1:8000", url)
+        names: dict[str, Any] = {}
+        exec(compile(code, "docs/serve.md", "exec"), names)
+    world = names["world"]
+    assert names["won"] or names["over"]
+    assert len(world.observe().history) > 0
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
