@@ -92,7 +92,7 @@ def pretrain(
 
 @app.command()
 def bench(
-    stage: Annotated[str, typer.Argument(help="world, decide, learner or pipeline.")],
+    stage: Annotated[str, typer.Argument(help="world, decide, learner, pipeline or serve.")],
     as_json: Json = False,
 ) -> None:
     """Measure a stage beside a peer in the same run."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 
-STAGES = ("world", "decide", "learner", "pipeline")
+STAGES = ("world", "decide", "learner", "pipeline", "serve")
 
 
 def run_bench(stage: str, as_json: bool) -> None:

@@ -1,0 +1,199 @@
+"""The student over HTTP, beside what bounds it and what one would write in an afternoon.
+
+In one run, on the same observations, one model thread: the model alone in this process, a bare Ray Serve
+application that reads the same bodies and decides nothing, a plain FastAPI server in front of `generate()`,
+and ours. The clients run in this process, so they take their share of the same cores from all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx2
+import numpy as np
+import torch
+from ray import serve as ray_serve
+from starlette.requests import Request
+
+from cluster.ray_start import start_ray
+from serve import deployment
+from serve.config import ServeConfig
+from serve.wire import ActRequest, BatchRequest, from_observation
+from student.config import StudentConfig
+from student.prompts import build_prompt
+from student.student import Student
+from worlds.make import make_world
+from worlds.types import Observation
+
+SUITE = "voxel/goal_name"
+CLIENTS = (1, 4, 16, 64)
+BATCH = 16
+MEASURE_S = 6.0
+WARM_S = 1.5
+OVERHEAD_MS = 8.0
+"""The limit that one client's median may lie above the model's own."""
+JSON = {"Content-Type": "application/json"}
+
+
+class Echo:
+    """Reads the body, answers at once."""
+
+    async def __call__(self, request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+
+def run() -> list[dict[str, Any]]:
+    """Rows `serve_rps_cN`, `serve_p50_ms_cN`, `serve_p99_ms_cN` for N clients; `echo_rps_c16`,
+    `model_alone_b16`, `serve_ceiling_c16` (its peer is 1/(1/echo + 1/model)), `serve_vs_plain_c16`,
+    `serve_batch16_observations_per_s`, `serve_overhead_ms_c1`."""
+    seen = _observations(32)
+    bodies = [ActRequest(observation=from_observation(one)).model_dump_json().encode() for one in seen]
+    batches = [
+        BatchRequest(
+            requests=tuple(ActRequest(observation=from_observation(o)) for o in seen[i : i + BATCH])
+        ).model_dump_json().encode()
+        for i in range(0, len(seen), BATCH)
+    ]  # fmt: skip
+    alone = {size: _model_alone(seen, size) for size in (1, BATCH)}
+    with _plain_server() as url:
+        plain = _measure(f"{url}/v1/act", bodies, BATCH)
+    start_ray(128)
+    port = _free_port()
+    config = ServeConfig(port=port, cpus=1.0)
+    url = deployment.start(config, StudentConfig(path="voxel", device="cpu"), "voxel")
+    ours = {count: _measure(f"{url}/v1/act", bodies, count) for count in CLIENTS}
+    many = _measure(f"{url}/v1/act/batch", batches, 1)
+    ray_serve.delete(deployment.APP)
+    ray_serve.run(
+        ray_serve.deployment(Echo).options(max_ongoing_requests=256).bind(), name="echo", route_prefix="/echo"
+    )
+    echo = _measure(f"{url}/echo", bodies, BATCH)
+    deployment.stop()
+    rows = []
+    for count, found in ours.items():
+        rows.append(_row(f"serve_rps_c{count}", found["rps"], "requests/s"))
+        rows += [_row(f"serve_{name}_ms_c{count}", found[name], "ms") for name in ("p50", "p99")]
+    ceiling = 1 / (1 / echo["rps"] + 1 / alone[BATCH]["rate"])
+    rows.append(_row("echo_rps_c16", echo["rps"], "requests/s"))
+    rows.append(_row("model_alone_b16", alone[BATCH]["rate"], "observations/s"))
+    rows.append(_row("serve_ceiling_c16", ours[BATCH]["rps"], "requests/s", "1/(1/echo + 1/model)", ceiling))
+    rows.append(
+        _row("serve_vs_plain_c16", ours[BATCH]["rps"], "requests/s", "FastAPI + generate", plain["rps"])
+    )
+    rows.append(
+        _row(
+            "serve_batch16_observations_per_s", BATCH * many["rps"], "observations/s",
+            "model alone, batches of 16", alone[BATCH]["rate"],
+        )
+    )  # fmt: skip
+    overhead = ours[1]["p50"] - alone[1]["p50"]
+    rows.append(_row("serve_overhead_ms_c1", overhead, "ms at p50", "limit", OVERHEAD_MS))
+    return rows
+
+
+def _row(name: str, value: float, unit: str, peer: str = "", peer_value: float = 0.0) -> dict[str, Any]:
+    ratio = round(value / peer_value, 3) if peer_value else None
+    return {
+        "name": name,
+        "value": round(value, 2),
+        "unit": unit,
+        "peer": peer,
+        "peer_value": round(peer_value, 2),
+        "ratio": ratio,
+    }
+
+
+def _observations(count: int) -> list[Observation]:
+    """Along one episode of turning and walking, so that histories have all lengths."""
+    world = make_world(SUITE)
+    world.reset(seed=0)
+    seen = []
+    for index in range(count):
+        seen.append(world.observe())
+        action = seen[-1].actions[index % len(seen[-1].actions)]
+        _, _, over, truncated, _ = world.step(f"{seen[-1].notes[0]} | {action}")
+        if over or truncated:
+            world.reset(seed=index + 1)
+    world.close()
+    return seen
+
+
+def _model_alone(seen: Sequence[Observation], size: int) -> dict[str, float]:
+    """Observations per second, and the median time of a call in ms, in this process on one thread."""
+    torch.set_num_threads(1)
+    student = Student.load(StudentConfig(path="voxel", device="cpu"))
+    prompts = [build_prompt(one) for one in seen]
+    times = []
+    end = time.perf_counter() + WARM_S + MEASURE_S
+    while time.perf_counter() < end:
+        for start in range(0, len(prompts), size):
+            began = time.perf_counter()
+            student.decide(prompts[start : start + size], 0.0, [0] * size)
+            times.append(time.perf_counter() - began)
+    settled = times[len(times) // 5 :]
+    return {"rate": size * len(settled) / sum(settled), "p50": 1e3 * float(np.median(settled))}
+
+
+def _measure(url: str, bodies: Sequence[bytes], clients: int) -> dict[str, float]:
+    """Requests per second and latencies (ms) of `clients` that ask one after the other, each on its own
+    connection. Raises ValueError where one is refused."""
+    return asyncio.run(_ask(url, bodies, clients))
+
+
+async def _ask(url: str, bodies: Sequence[bytes], clients: int) -> dict[str, float]:
+    times: list[float] = []
+    begins = time.perf_counter() + WARM_S
+    ends = begins + MEASURE_S
+
+    async def one(number: int) -> None:
+        async with httpx2.AsyncClient(timeout=60.0) as client:
+            index = number
+            while (began := time.perf_counter()) < ends:
+                response = await client.post(url, content=bodies[index % len(bodies)], headers=JSON)
+                if response.status_code != 200:
+                    raise ValueError(f"{url} answered {response.status_code}: {response.text[:200]}")
+                if began >= begins:
+                    times.append(time.perf_counter() - began)
+                index += clients
+
+    await asyncio.gather(*(one(number) for number in range(clients)))
+    took = 1e3 * np.array(times)
+    return {
+        "rps": len(times) / (time.perf_counter() - begins),
+        "p50": float(np.percentile(took, 50)),
+        "p99": float(np.percentile(took, 99)),
+    }
+
+
+@contextlib.contextmanager
+def _plain_server() -> Iterator[str]:
+    port = _free_port()
+    process = subprocess.Popen([sys.executable, "-m", "bench.plain_server", str(port)])
+    url = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                httpx2.get(f"{url}/docs")
+                break
+            except httpx2.HTTPError as error:
+                if process.poll() is not None or time.monotonic() > end:
+                    raise ValueError("the plain server did not start") from error
+                time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
