@@ -137,7 +137,7 @@ def serve(
 def key(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     file: Annotated[Path, typer.Option(help="The file of keys, for `serve keys=FILE`.")] = Path("keys.json"),
-    scopes: Annotated[str, typer.Option(help="Comma-separated: act, admin.")] = "act",
+    scopes: Annotated[str, typer.Option(help="Comma-separated: act, chat, admin.")] = "act",
     per_minute: Annotated[int, typer.Option(help="Requests a minute; 0: no limit.")] = 0,
 ) -> None:
     """Make an API key, print it once, and keep its hash."""

@@ -29,6 +29,11 @@ class _Waiting:
     deadline: float
     answer: asyncio.Future[Decision]
 
+    @property
+    def kind(self) -> tuple[float, bool]:
+        """Requests of one kind are decided together."""
+        return self.temperature, bool(self.prompt.actions)
+
 
 class Batcher:
     """One model, asked by many. Everything but the model itself runs in the event loop's thread."""
@@ -107,7 +112,7 @@ class Batcher:
                     one.answer.set_result(decision)
 
     def _next(self) -> list[_Waiting]:
-        """The oldest request and, up to the limit, those of its temperature; the others keep their places."""
+        """The oldest request and, up to the limit, those of its kind; the others keep their places."""
         batch: list[_Waiting] = []
         kept: list[_Waiting] = []
         now = time.monotonic()
@@ -115,7 +120,7 @@ class Batcher:
             one = self._waiting.popleft()
             if one.answer.done() or one.deadline < now:
                 continue
-            if batch and one.temperature != batch[0].temperature:
+            if batch and one.kind != batch[0].kind:
                 kept.append(one)
             else:
                 batch.append(one)

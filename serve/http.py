@@ -7,9 +7,10 @@ kept or logged.
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -19,8 +20,9 @@ from prometheus_client import (
     generate_latest,
 )
 
-from serve import problems
+from serve import chat, problems
 from serve.body import BodyLimit
+from serve.chat import ChatRequest
 from serve.keys import KeyRing
 from serve.problems import Problem
 from serve.service import Service
@@ -69,6 +71,12 @@ def make_app(service: Service, keys: KeyRing) -> FastAPI:
     def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
 
+    def may_chat(authorization: Authorization = None) -> str:
+        return keys.check(authorization, "chat")
+
+    def may_ask(authorization: Authorization = None) -> str:
+        return keys.check(authorization, "act", "chat", "admin")
+
     async def decide(requests: tuple[ActRequest, ...]) -> list[ActResponse]:
         began = time.perf_counter()
         try:
@@ -89,7 +97,27 @@ def make_app(service: Service, keys: KeyRing) -> FastAPI:
         """Many states at once, answered in order."""
         return BatchResponse(responses=await decide(request.requests))
 
-    @app.get("/v1/models", dependencies=[Depends(may_act)])
+    @app.post(
+        "/v1/chat/completions", dependencies=[Depends(may_chat)], responses=REFUSALS, response_model=None
+    )
+    async def chat_completions(request: ChatRequest) -> dict[str, Any] | StreamingResponse:
+        """The student as a chat model (see `serve.chat`)."""
+        if request.model != service.model:
+            raise Problem(404, f"model: {request.model!r} is not served here, only {service.model!r}")
+        asked = ActRequest.model_construct(
+            observation=chat.to_wire(request),
+            role=chat.role_of(request),
+            order="",
+            temperature=request.temperature,
+            seed=request.seed or 0,
+            alternatives=0,
+        )
+        (answer,) = await decide((asked,))
+        if request.stream:
+            return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
+        return chat.completion(answer, *service.tokens(asked, answer))
+
+    @app.get("/v1/models", dependencies=[Depends(may_ask)])
     async def models() -> dict[str, object]:
         """The models that are served, as OpenAI's API lists them."""
         entry = {"id": service.model, "object": "model", "created": 0, "owned_by": "retort"}
@@ -105,7 +133,7 @@ def make_app(service: Service, keys: KeyRing) -> FastAPI:
         """The model is loaded."""
         return {"status": "ready", "model": service.model, "version": service.version}
 
-    @app.get("/metrics", dependencies=[Depends(may_act)])
+    @app.get("/metrics", dependencies=[Depends(may_ask)])
     async def metrics() -> Response:
         """Prometheus text of the replica that answers."""
         return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)

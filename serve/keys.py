@@ -17,7 +17,7 @@ from pathlib import Path
 
 from serve.problems import Problem
 
-SCOPES = ("act", "admin")
+SCOPES = ("act", "chat", "admin")
 PREFIX = "retort_"
 
 
@@ -77,10 +77,10 @@ class KeyRing:
         self._clock = clock
         self._allowance: dict[str, tuple[float, float]] = {}
 
-    def check(self, authorization: str | None, scope: str) -> str:
+    def check(self, authorization: str | None, *scopes: str) -> str:
         """The name of the key in an `Authorization: Bearer KEY` header ("" where none is asked for).
 
-        Raises `Problem`: 401 without a known key, 403 without the scope, 429 above its rate."""
+        Raises `Problem`: 401 without a known key, 403 without one of the scopes, 429 above its rate."""
         if self._keys is None:
             return ""
         kind, _, token = (authorization or "").partition(" ")
@@ -89,10 +89,9 @@ class KeyRing:
         if key is None:
             challenge = {"WWW-Authenticate": "Bearer"}
             raise Problem(401, "send a known API key as `Authorization: Bearer KEY`", challenge)
-        if scope not in key.scopes:
-            raise Problem(
-                403, f"the key {key.name} lacks the scope {scope!r}: it has {', '.join(key.scopes)}"
-            )
+        if not set(scopes) & set(key.scopes):
+            wanted = " or ".join(scopes)
+            raise Problem(403, f"the key {key.name} has no scope {wanted}: it has {', '.join(key.scopes)}")
         self._spend(key)
         return key.name
 

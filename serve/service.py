@@ -15,6 +15,8 @@ from serve.wire import ActRequest, ActResponse, to_observation, to_response
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
+from student.types import Prompt
+from worlds.base import join_reply
 
 
 def version_of(folder: Path) -> str:
@@ -38,15 +40,7 @@ class Service:
 
     async def act(self, requests: Sequence[ActRequest]) -> list[ActResponse]:
         """The decisions, in order. Raises `Problem` for what cannot be decided (see `Batcher.ask`)."""
-        prompts = [
-            build_prompt(
-                to_observation(request.observation, self.config.max_pixels),
-                request.role,
-                request.order,
-                self._memory_notes,
-            )
-            for request in requests
-        ]
+        prompts = [self._prompt(request) for request in requests]
         warmth = [
             self.config.temperature if request.temperature is None else request.temperature
             for request in requests
@@ -56,3 +50,14 @@ class Service:
             to_response(decision, request.alternatives, self.model, self.version)
             for decision, request in zip(decisions, requests, strict=True)
         ]
+
+    def tokens(self, request: ActRequest, answer: ActResponse) -> tuple[int, int]:
+        """How many tokens the prompt and the reply have."""
+        prompt = self._prompt(request)
+        visual = self._student.visual_tokens(prompt.images)
+        reply = self._student.encode_reply(join_reply(answer.note, answer.action))
+        return len(self._student.encode_prompts([prompt], visual)[0]), len(reply)
+
+    def _prompt(self, request: ActRequest) -> Prompt:
+        seen = to_observation(request.observation, self.config.max_pixels)
+        return build_prompt(seen, request.role, request.order, self._memory_notes)

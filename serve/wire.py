@@ -27,7 +27,8 @@ def _plain(text: str) -> str:
     return text
 
 
-def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
+def distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Raise ValueError where a text stands there twice."""
     if len(set(texts)) < len(texts):
         raise ValueError("the same text stands there twice")
     return texts
@@ -93,10 +94,10 @@ class WireObservation(Wire):
     status: WireStatus = WireStatus()
     sounds: tuple[WireSound, ...] = Field(default=(), max_length=64)
     history: tuple[WireTurn, ...] = Field(default=(), max_length=64)
-    actions: Annotated[tuple[Word, ...], AfterValidator(_distinct)] = Field(
+    actions: Annotated[tuple[Word, ...], AfterValidator(distinct)] = Field(
         min_length=1, max_length=MAX_CANDIDATES, description="The actions that are legal now."
     )
-    notes: Annotated[tuple[Word, ...], AfterValidator(_distinct)] = Field(
+    notes: Annotated[tuple[Word, ...], AfterValidator(distinct)] = Field(
         (),
         max_length=MAX_CANDIDATES,
         description="The memos that may be written; none: no memo is asked for.",

@@ -29,7 +29,8 @@ def generate(
     version: int,
 ) -> list[Decision]:
     """Write a reply for each prompt of `state`. `Decision.logprob` is that of the text written;
-    `alternatives` holds the action only; `legal_mass` is 1 where the text was legal as written, else 0."""
+    `alternatives` holds the action only; `legal_mass` is 1 where the text was legal as written, else 0. A
+    prompt without actions gets the text as it was written."""
     from student.student import draw
 
     end = student.tokenizer.eos_token_id
@@ -54,8 +55,11 @@ def generate(
     decisions = []
     for prompt, text, total in zip(prompts, texts, totals, strict=True):
         note, written = split_reply(student.tokenizer.decode(text, skip_special_tokens=True))
-        action = written if written in prompt.actions else retrieve(written, prompt.actions)
-        kept = note if note in prompt.notes else retrieve(note, prompt.notes) if note and prompt.notes else ""
+        action, kept = written, note
+        if prompt.actions:
+            action = written if written in prompt.actions else retrieve(written, prompt.actions)
+            known = note in prompt.notes or not (note and prompt.notes)
+            kept = (note if prompt.notes else "") if known else retrieve(note, prompt.notes)
         legal = float(action == written)
         decisions.append(Decision(kept, action, float(total), ((action, float(total)),), legal, version))
     return decisions

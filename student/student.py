@@ -190,10 +190,10 @@ class Student:
     ) -> list[Decision]:
         """One decision per prompt. The note is the likeliest one; the action is the likeliest (temperature
         0) or drawn at `temperature`, entry i from `seeds[i]` alone. `version` is recorded in the
-        decisions."""
+        decisions. Prompts without actions (all of them, or none) are answered freely."""
         state = self.encode(prompts)
         draws = [np.random.default_rng(seed) for seed in seeds]
-        if self.config.decode == "generate":
+        if self.config.decode == "generate" or not all(prompt.actions for prompt in prompts):
             return generate(self, state, prompts, temperature, draws, version)
         notes, note_logprobs, lead = self._choose_notes(state, prompts)
         tries = [

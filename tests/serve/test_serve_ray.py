@@ -93,7 +93,7 @@ def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, 
 
 def test_the_loop_on_the_page_plays_an_episode() -> None:
     page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    code = re.findall(r"```python\n(.+?)```", page, re.DOTALL)[0]
     with served(Path("voxel")) as (_, url):
         assert "http://127.0.0.1:8000" in code
         code = code.replace("http://127.0.0.1:8000", url)
