@@ -11,8 +11,9 @@ from pathlib import Path
 class ServeConfig:
     """`replicas` processes serve at least; with `max_replicas` more than that, Ray Serve adds processes while
     each holds more than `target_queue` requests. A replica decides up to `max_batch` observations at once,
-    keeps `max_queue` waiting and refuses more (429). `deadline_s` is of one request. `keys` is a file that
-    `python retort.py key` writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
+    keeps `max_queue` waiting and refuses more (429). `deadline_s` is of one request. At most `max_sessions`
+    are kept, each until `session_expiry_s` after its last use. `keys` is a file that `python retort.py key`
+    writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
     files. `cpus` and `gpus` are of each replica."""
 
     host: str = "127.0.0.1"
@@ -26,6 +27,8 @@ class ServeConfig:
     max_body_mib: float = 16.0
     max_pixels: int = 2**20
     temperature: float = 0.0
+    max_sessions: int = 1000
+    session_expiry_s: float = 600.0
     keys: str = ""
     tls_cert: str = ""
     tls_key: str = ""
@@ -34,16 +37,20 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the key, for what cannot be served."""
-        for name in ("replicas", "max_batch", "max_queue", "max_pixels"):
+        for name in ("replicas", "max_batch", "max_queue", "max_pixels", "max_sessions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"serve.{name}={getattr(self, name)} must be at least 1")
         if not 0 <= self.port < 65536:
             raise ValueError(f"serve.port={self.port} is no port: choose 1 to 65535")
         if self.max_replicas and self.max_replicas < self.replicas:
             raise ValueError("serve.max_replicas is 0 (no autoscaling) or at least serve.replicas")
-        if min(self.deadline_s, self.max_body_mib, self.target_queue, self.cpus) <= 0 or self.gpus < 0:
+        if (
+            min(self.deadline_s, self.max_body_mib, self.target_queue, self.cpus, self.session_expiry_s) <= 0
+            or self.gpus < 0
+        ):
             raise ValueError(
-                "serve.deadline_s, max_body_mib, target_queue and cpus are more than 0, gpus 0 or more"
+                "serve.deadline_s, max_body_mib, target_queue, session_expiry_s and cpus are more than 0, "
+                "gpus 0 or more"
             )
         if self.temperature < 0:
             raise ValueError("serve.temperature is 0 (always the best action) or more")

@@ -11,10 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import serve
 from ray.serve.config import HTTPOptions
 
 from serve.config import ServeConfig
+from serve.shared_sessions import SessionKeeper, SharedSessions
 from student.config import StudentConfig
 
 APP = "retort"
@@ -26,13 +28,14 @@ HEALTH_S = 5.0
 class StudentReplica:
     """One process with the model and the HTTP application over it."""
 
-    def __init__(self, config: dict[str, Any], student: dict[str, Any], model: str) -> None:
+    def __init__(self, config: dict[str, Any], student: dict[str, Any], model: str, keeper: Any) -> None:
         import torch
 
         from serve.service import Service
 
         torch.set_num_threads(max(1, math.floor(config["cpus"])))
         self._service = Service(ServeConfig(**config), StudentConfig(**student), model)
+        self._sessions = SharedSessions(keeper)
 
     def __serve_build_asgi_app__(self) -> Any:
         """Ray Serve asks for it after the constructor."""
@@ -40,7 +43,7 @@ class StudentReplica:
         from serve.keys import KeyRing, read_keys
 
         keys = self._service.config.keys
-        return make_app(self._service, KeyRing(read_keys(Path(keys)) if keys else None))
+        return make_app(self._service, KeyRing(read_keys(Path(keys)) if keys else None), self._sessions)
 
     async def __del__(self) -> None:
         await self._service.batcher.drain()
@@ -56,6 +59,7 @@ def start(config: ServeConfig, student: StudentConfig, model: str) -> str:
 
         read_keys(Path(config.keys))  # said here, not by a replica that keeps dying
     _check_port(config.host, config.port)
+    _check_room(config)
     tls = {"ssl_certfile": _path(config.tls_cert), "ssl_keyfile": _path(config.tls_key)}
     options = {"host": config.host, "port": config.port, "request_timeout_s": 2 * config.deadline_s}
     serve.start(http_options=HTTPOptions(**options, **(tls if config.tls_cert else {})))
@@ -79,7 +83,11 @@ def start(config: ServeConfig, student: StudentConfig, model: str) -> str:
     )
     resolved = asdict(config) | {"keys": _path(config.keys) or ""}
     served = asdict(student) | {"path": str(student.folder().resolve())}
-    serve.run(replica.bind(resolved, served, model), name=APP, route_prefix="/")
+    keeper = serve.deployment(SessionKeeper).options(
+        name="sessions", max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0}
+    )
+    table = keeper.bind(config.max_sessions, config.session_expiry_s, 2 * config.deadline_s)
+    serve.run(replica.bind(resolved, served, model, table), name=APP, route_prefix="/")
     return f"{'https' if config.tls_cert else 'http'}://{config.host}:{config.port}"
 
 
@@ -90,6 +98,17 @@ def stop() -> None:
 
 def _path(name: str) -> str | None:
     return os.path.abspath(name) if name else None
+
+
+def _check_room(config: ServeConfig) -> None:
+    """A replica that cannot be placed would be waited for without a word."""
+    have = ray.cluster_resources()
+    for name, each in (("CPU", config.cpus), ("GPU", config.gpus)):
+        if config.replicas * each > have.get(name, 0.0) + 1e-6:
+            raise ValueError(
+                f"{config.replicas} replicas of {each:g} {name}s do not fit on {have.get(name, 0.0):g}: lower "
+                f"replicas or {name.lower()}s"
+            )
 
 
 def _check_port(host: str, port: int) -> None:

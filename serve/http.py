@@ -26,7 +26,8 @@ from serve.chat import ChatRequest
 from serve.keys import KeyRing
 from serve.problems import Problem
 from serve.service import Service
-from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse
+from serve.sessions import SessionInfo, SessionRequest, Sessions, StepRequest
+from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse, WireTurn
 
 Authorization = Annotated[str | None, Header()]
 
@@ -57,7 +58,7 @@ class Meters:
         self._refused.labels(*self._labels, str(status)).inc()
 
 
-def make_app(service: Service, keys: KeyRing) -> FastAPI:
+def make_app(service: Service, keys: KeyRing, sessions: Sessions) -> FastAPI:
     """The ASGI application."""
     app = FastAPI(
         title="Retort student",
@@ -117,6 +118,44 @@ def make_app(service: Service, keys: KeyRing) -> FastAPI:
             return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
         return chat.completion(answer, *service.tokens(asked, answer))
 
+    async def advance(name: str, owner: str, step: StepRequest) -> ActResponse:
+        session = await sessions.begin(name, owner)
+        turn = None
+        try:
+            request = ActRequest.model_construct(
+                observation=session.observation(step),
+                role=session.request.role,
+                order=session.request.order,
+                temperature=session.request.temperature,
+                seed=step.seed,
+                alternatives=step.alternatives,
+            )
+            (answer,) = await decide((request,))
+            turn = WireTurn(note=answer.note, action=answer.action, heading_deg=step.status.heading_deg)
+            return answer
+        finally:
+            await sessions.finish(name, step.outcome, turn)
+
+    @app.post("/v1/sessions", status_code=201, responses=REFUSALS)
+    async def open_session(request: SessionRequest, owner: str = Depends(may_act)) -> SessionInfo:
+        """Begin an episode whose history the server keeps."""
+        return await sessions.info(await sessions.create(owner, request), owner)
+
+    @app.post("/v1/sessions/{name}/act", responses=REFUSALS)
+    async def act_in_session(name: str, step: StepRequest, owner: str = Depends(may_act)) -> ActResponse:
+        """The next decision of the episode."""
+        return await advance(name, owner, step)
+
+    @app.get("/v1/sessions/{name}", responses=REFUSALS)
+    async def session(name: str, owner: str = Depends(may_act)) -> SessionInfo:
+        """The episode so far."""
+        return await sessions.info(name, owner)
+
+    @app.delete("/v1/sessions/{name}", status_code=204, responses=REFUSALS)
+    async def close_session(name: str, owner: str = Depends(may_act)) -> None:
+        """Forget the episode."""
+        await sessions.close(name, owner)
+
     @app.get("/v1/models", dependencies=[Depends(may_ask)])
     async def models() -> dict[str, object]:
         """The models that are served, as OpenAI's API lists them."""
@@ -144,7 +183,8 @@ def make_app(service: Service, keys: KeyRing) -> FastAPI:
 REFUSALS: dict[int | str, dict[str, object]] = {
     status: {"description": text, "content": {problems.MEDIA_TYPE: {"schema": {"type": "object"}}}}
     for status, text in {
-        401: "no known key", 403: "the key lacks the scope", 413: "body or picture too large",
+        401: "no known key", 403: "the key lacks the scope", 404: "no such session or model",
+        409: "the session is deciding", 413: "body or picture too large",
         422: "not an observation", 429: "too many requests: see Retry-After", 504: "past the deadline",
     }.items()
 }  # fmt: skip

@@ -20,6 +20,10 @@ class Problem(Exception):
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
+    def __reduce__(self) -> tuple[type[Problem], tuple[int, str, dict[str, str]]]:
+        """It crosses processes whole."""
+        return Problem, (self.status, self.detail, self.headers)
+
 
 def document(problem: Problem) -> JSONResponse:
     """The response that tells of `problem`."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
-from test_serve_http import JUNK, client, folder, observations, problem, student  # noqa: F401 (fixtures)
+from test_serve_http import JUNK, client, folder, observations, problem, student, table  # noqa: F401 (fixtures)
 from tiny import ACTIONS, NOTES
 
 from serve.config import ServeConfig
@@ -58,7 +58,7 @@ SEEN = Observation(
 def with_openai(
     config: StudentConfig, scene: Callable[[openai.AsyncOpenAI], Coroutine[Any, Any, None]]
 ) -> None:
-    app = make_app(Service(ServeConfig(), config, "tiny"), KeyRing(None))
+    app = make_app(Service(ServeConfig(), config, "tiny"), KeyRing(None), table())
 
     async def run() -> None:
         transport = httpx2.ASGITransport(app=app)

@@ -19,6 +19,7 @@ from serve.config import ServeConfig
 from serve.http import make_app
 from serve.keys import KeyRing, add_key, read_keys
 from serve.service import Service
+from serve.sessions import SessionTable
 from serve.wire import ActRequest, from_observation
 from student.config import StudentConfig
 from student.prompts import build_prompt
@@ -43,9 +44,13 @@ def student(folder: Path) -> StudentConfig:
 @pytest.fixture(scope="module")
 def client(student: StudentConfig) -> Iterator[TestClient]:
     config = ServeConfig(max_body_mib=0.25, max_pixels=64 * 64)
-    app = make_app(Service(config, student, "tiny"), KeyRing(None))
+    app = make_app(Service(config, student, "tiny"), KeyRing(None), table())
     with TestClient(app, raise_server_exceptions=False) as opened:
         yield opened
+
+
+def table() -> SessionTable:
+    return SessionTable(limit=3, expiry_s=60.0, busy_s=20.0)
 
 
 def observations(count: int) -> list[Observation]:
@@ -159,7 +164,7 @@ def test_junk_anywhere_is_refused_or_answered_but_breaks_nothing(
 def test_keys_open_what_they_are_for(student: StudentConfig, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     act, other = add_key(file, "ann", ["act"], 2), add_key(file, "root", ["admin"], 0)
-    app = make_app(Service(ServeConfig(), student, "tiny"), KeyRing(read_keys(file)))
+    app = make_app(Service(ServeConfig(), student, "tiny"), KeyRing(read_keys(file)), table())
     good = body(observations(1)[0])
     with TestClient(app) as closed:
 
@@ -175,7 +180,9 @@ def test_keys_open_what_they_are_for(student: StudentConfig, tmp_path: Path) -> 
 
 
 def test_meters_count_what_was_decided_and_refused(student: StudentConfig) -> None:
-    with TestClient(make_app(Service(ServeConfig(max_pixels=64), student, "tiny"), KeyRing(None))) as client:
+    with TestClient(
+        make_app(Service(ServeConfig(max_pixels=64), student, "tiny"), KeyRing(None), table())
+    ) as client:
         assert client.post("/v1/act", content=body(observations(1)[0]), headers=JSON).status_code == 413
         text = client.get("/metrics").text
     assert 'retort_refused_total{model="tiny",status="413"' in text.replace(", ", ",")

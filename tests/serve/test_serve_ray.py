@@ -17,13 +17,17 @@ from typing import Any
 import httpx2
 import pytest
 from test_serve_http import observations
-from tiny import tiny_student
+from tiny import ACTIONS, NOTES, tiny_student
 
 from serve.client import Client, Refused
+from serve.images import encode_frame
 from serve.keys import add_key
+from serve.sessions import SessionRequest
+from serve.wire import WireGoal
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
+from worlds.types import Observation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RECORDED = 500
@@ -85,10 +89,26 @@ def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, 
             answers += client.act_batch(seen[RECORDED // 2 :][:128])
             answers += client.act_batch(seen[RECORDED // 2 + 128 :])
         assert [(a.note, a.action) for a in answers] == [(d.note, d.action) for d in own]
+        _a_session_is_shared_by_the_replicas(url, key, seen)
         process.send_signal(signal.SIGTERM)
         output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
     assert "finishing what was taken" in output
+
+
+def _a_session_is_shared_by_the_replicas(url: str, key: str, seen: list[Observation]) -> None:
+    """Twelve decisions over as many connections reach both replicas, and none is forgotten."""
+    headers = {"Authorization": f"Bearer {key}"}
+    episode = SessionRequest(goal=WireGoal(text="red"), actions=ACTIONS, notes=NOTES)
+    opened = httpx2.post(f"{url}/v1/sessions", headers=headers, json=episode.model_dump(mode="json"))
+    name = opened.json()["id"]
+    for one in seen[:12]:
+        step = {"frame": encode_frame(one.frame)}
+        answer = httpx2.post(f"{url}/v1/sessions/{name}/act", headers=headers, json=step, timeout=30)
+        assert answer.status_code == 200, answer.text
+    info = httpx2.get(f"{url}/v1/sessions/{name}", headers=headers).json()
+    assert info["decisions"] == len(info["history"]) == 12
+    assert httpx2.get(f"{url}/v1/sessions/nobodys", headers=headers).status_code == 404
 
 
 def test_the_loop_on_the_page_plays_an_episode() -> None:

@@ -1,0 +1,110 @@
+"""Sessions: the server keeps the history that a caller would have kept, for its owner, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from test_serve_http import body, client, folder, observations, problem, student  # noqa: F401 (fixtures)
+from tiny import ACTIONS, NOTES
+
+from serve.problems import Problem
+from serve.sessions import SessionRequest, SessionTable
+from serve.wire import WireGoal, WireTurn, from_observation
+
+EPISODE = SessionRequest(goal=WireGoal(text="red"), actions=ACTIONS, notes=NOTES)
+TURN = WireTurn(action="go")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_session_decides_what_a_caller_with_its_own_history_gets(client: TestClient) -> None:  # noqa: F811
+    opened = client.post(
+        "/v1/sessions", content=EPISODE.model_dump_json(), headers={"Content-Type": "application/json"}
+    )
+    assert opened.status_code == 201
+    name = opened.json()["id"]
+    history: list[dict[str, Any]] = []
+    outcomes = ["", "ok", "stuck", "ok", "no path"]
+    for seen, outcome in zip(observations(5), outcomes, strict=True):
+        wire = json.loads(from_observation(seen).model_dump_json())
+        if history:
+            history[-1]["outcome"] = outcome
+        step = {
+            "frame": wire["frame"],
+            "status": wire["status"],
+            "sounds": wire["sounds"],
+            "outcome": outcome or "ok",
+        }
+        kept = client.post(f"/v1/sessions/{name}/act", json=step).json()
+        own = {k: step[k] for k in ("frame", "status", "sounds")} | {
+            "goal": {"text": "red"}, "history": history, "actions": list(ACTIONS), "notes": list(NOTES),
+        }  # fmt: skip
+        assert kept == client.post("/v1/act", json={"observation": own}).json()
+        history.append(
+            {"note": kept["note"], "action": kept["action"], "heading_deg": wire["status"]["heading_deg"]}
+        )
+    info = client.get(f"/v1/sessions/{name}").json()
+    assert (info["decisions"], [turn["action"] for turn in info["history"]]) == (
+        5,
+        [h["action"] for h in history],
+    )
+    assert client.delete(f"/v1/sessions/{name}").status_code == 204
+    assert problem(client.get(f"/v1/sessions/{name}"))["status"] == 404
+    assert problem(client.post(f"/v1/sessions/{name}/act", json={"frame": "x"}))["status"] == 404
+
+
+def test_a_failed_decision_changes_nothing(client: TestClient) -> None:  # noqa: F811
+    name = client.post("/v1/sessions", json=EPISODE.model_dump(mode="json")).json()["id"]
+    assert problem(client.post(f"/v1/sessions/{name}/act", json={"frame": "bm9wZQ=="}))["status"] == 422
+    assert client.get(f"/v1/sessions/{name}").json()["decisions"] == 0
+    frame = json.loads(body(observations(1)[0]))["observation"]["frame"]
+    assert client.post(f"/v1/sessions/{name}/act", json={"frame": frame}).status_code == 200
+    client.delete(f"/v1/sessions/{name}")
+
+
+def refusal(error: pytest.ExceptionInfo[Problem]) -> int:
+    return error.value.status
+
+
+def test_one_decision_at_a_time_for_its_owner_until_it_expires() -> None:
+    async def scene() -> None:
+        clock = Clock()
+        kept = SessionTable(limit=2, expiry_s=60.0, busy_s=20.0, clock=clock)
+        name = await kept.create("ann", EPISODE)
+        with pytest.raises(Problem) as stranger:
+            await kept.begin(name, "bob")
+        assert refusal(stranger) == 404
+        await kept.begin(name, "ann")
+        with pytest.raises(Problem) as busy:
+            await kept.begin(name, "ann")
+        assert refusal(busy) == 409
+        clock.now += 21  # the replica that was deciding is gone
+        await kept.begin(name, "ann")
+        await kept.finish(name, "ok", TURN)
+        assert (await kept.info(name, "ann")).decisions == 1
+        await kept.create("bob", EPISODE)
+        with pytest.raises(Problem) as full:
+            await kept.create("bob", EPISODE)
+        assert refusal(full) == 429
+        clock.now += 61
+        with pytest.raises(Problem) as gone:
+            await kept.info(name, "ann")
+        assert refusal(gone) == 404
+        await kept.create("bob", EPISODE)
+
+    asyncio.run(scene())
+
+
+def test_a_session_and_a_refusal_cross_processes_whole() -> None:
+    refused = pickle.loads(pickle.dumps(Problem(429, "later", {"Retry-After": "3"})))
+    assert (refused.status, refused.detail, refused.headers) == (429, "later", {"Retry-After": "3"})
