@@ -104,10 +104,11 @@ def _check_room(config: ServeConfig) -> None:
     """A replica that cannot be placed would be waited for without a word."""
     have = ray.cluster_resources()
     for name, each in (("CPU", config.cpus), ("GPU", config.gpus)):
-        if config.replicas * each > have.get(name, 0.0) + 1e-6:
+        there = have.get(name, 0.0)
+        if config.replicas * each > there + 1e-6:
             raise ValueError(
-                f"{config.replicas} replicas of {each:g} {name}s do not fit on {have.get(name, 0.0):g}: lower "
-                f"replicas or {name.lower()}s"
+                f"{config.replicas} replicas of {each:g} {name}s do not fit on {there:g}: lower replicas or "
+                f"{name.lower()}s"
             )
 
 
