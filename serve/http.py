@@ -7,9 +7,9 @@ kept or logged.
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Header, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -20,16 +20,14 @@ from prometheus_client import (
     generate_latest,
 )
 
-from serve import chat, problems
+from serve import chat, problems, session_routes
 from serve.body import BodyLimit
 from serve.chat import ChatRequest
-from serve.keys import KeyRing
-from serve.problems import Problem
+from serve.keys import Authorization, KeyRing
+from serve.problems import REFUSALS, Problem
 from serve.service import Service
-from serve.sessions import SessionInfo, SessionRequest, Sessions, StepRequest
-from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse, WireTurn
-
-Authorization = Annotated[str | None, Header()]
+from serve.sessions import Sessions
+from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse
 
 
 class Meters:
@@ -66,7 +64,8 @@ def make_app(service: Service, keys: KeyRing, sessions: Sessions) -> FastAPI:
         version=service.version,
     )
     problems.install(app)
-    app.add_middleware(BodyLimit, limit=int(service.config.max_body_mib * 2**20))
+    limit = int(service.config.max_body_mib * 2**20)
+    app.add_middleware(BodyLimit, limit=limit)
     meters = Meters(service)
 
     def may_act(authorization: Authorization = None) -> str:
@@ -118,43 +117,7 @@ def make_app(service: Service, keys: KeyRing, sessions: Sessions) -> FastAPI:
             return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
         return chat.completion(answer, *service.tokens(asked, answer))
 
-    async def advance(name: str, owner: str, step: StepRequest) -> ActResponse:
-        session = await sessions.begin(name, owner)
-        turn = None
-        try:
-            request = ActRequest.model_construct(
-                observation=session.observation(step),
-                role=session.request.role,
-                order=session.request.order,
-                temperature=session.request.temperature,
-                seed=step.seed,
-                alternatives=step.alternatives,
-            )
-            (answer,) = await decide((request,))
-            turn = WireTurn(note=answer.note, action=answer.action, heading_deg=step.status.heading_deg)
-            return answer
-        finally:
-            await sessions.finish(name, step.outcome, turn)
-
-    @app.post("/v1/sessions", status_code=201, responses=REFUSALS)
-    async def open_session(request: SessionRequest, owner: str = Depends(may_act)) -> SessionInfo:
-        """Begin an episode whose history the server keeps."""
-        return await sessions.info(await sessions.create(owner, request), owner)
-
-    @app.post("/v1/sessions/{name}/act", responses=REFUSALS)
-    async def act_in_session(name: str, step: StepRequest, owner: str = Depends(may_act)) -> ActResponse:
-        """The next decision of the episode."""
-        return await advance(name, owner, step)
-
-    @app.get("/v1/sessions/{name}", responses=REFUSALS)
-    async def session(name: str, owner: str = Depends(may_act)) -> SessionInfo:
-        """The episode so far."""
-        return await sessions.info(name, owner)
-
-    @app.delete("/v1/sessions/{name}", status_code=204, responses=REFUSALS)
-    async def close_session(name: str, owner: str = Depends(may_act)) -> None:
-        """Forget the episode."""
-        await sessions.close(name, owner)
+    session_routes.install(app, decide, sessions, keys, limit)
 
     @app.get("/v1/models", dependencies=[Depends(may_ask)])
     async def models() -> dict[str, object]:
@@ -178,13 +141,3 @@ def make_app(service: Service, keys: KeyRing, sessions: Sessions) -> FastAPI:
         return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
-
-
-REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {"description": text, "content": {problems.MEDIA_TYPE: {"schema": {"type": "object"}}}}
-    for status, text in {
-        401: "no known key", 403: "the key lacks the scope", 404: "no such session or model",
-        409: "the session is deciding", 413: "body or picture too large",
-        422: "not an observation", 429: "too many requests: see Retry-After", 504: "past the deadline",
-    }.items()
-}  # fmt: skip

@@ -14,11 +14,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from fastapi import Header
 
 from serve.problems import Problem
 
 SCOPES = ("act", "chat", "admin")
 PREFIX = "retort_"
+Authorization = Annotated[str | None, Header()]
+"""The header that carries a key."""
 
 
 @dataclass(frozen=True)

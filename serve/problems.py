@@ -8,9 +8,18 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+REFUSALS: dict[int | str, dict[str, object]] = {
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+    for status, text in {
+        401: "no known key", 403: "the key lacks the scope", 404: "no such session or model",
+        409: "the session is deciding", 413: "body or picture too large",
+        422: "not an observation", 429: "too many requests: see Retry-After", 504: "past the deadline",
+    }.items()
+}  # fmt: skip
 
 
 class Problem(Exception):
@@ -25,15 +34,21 @@ class Problem(Exception):
         return Problem, (self.status, self.detail, self.headers)
 
 
+def body_of(error: Problem | ValidationError | RequestValidationError) -> dict[str, object]:
+    """The problem document. Of input that does not fit it tells only where and why: the input itself may be
+    megabytes, or no JSON (NaN)."""
+    if isinstance(error, Problem):
+        status, detail = error.status, error.detail
+    else:
+        first = error.errors()[0]
+        status, detail = 422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+
+
 def document(problem: Problem) -> JSONResponse:
     """The response that tells of `problem`."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": problem.detail,
-    }
-    return JSONResponse(body, problem.status, problem.headers, MEDIA_TYPE)
+    return JSONResponse(body_of(problem), problem.status, problem.headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -47,10 +62,7 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         if "json" not in request.headers.get("content-type", ""):
             return document(Problem(415, "send JSON, with the header Content-Type: application/json"))
-        # Only where and why: the input itself may be megabytes, or no JSON (NaN).
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return document(Problem(422, f"{place}: {first['msg']}"))
+        return JSONResponse(body_of(error), 422, media_type=MEDIA_TYPE)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

@@ -72,6 +72,27 @@ def test_a_failed_decision_changes_nothing(client: TestClient) -> None:  # noqa:
     client.delete(f"/v1/sessions/{name}")
 
 
+def test_a_closed_loop_over_one_connection_decides_as_a_session(client: TestClient) -> None:  # noqa: F811
+    frames = [json.loads(body(one))["observation"]["frame"] for one in observations(3)]
+    name = client.post("/v1/sessions", json=EPISODE.model_dump(mode="json")).json()["id"]
+    with client.websocket_connect("/v1/session") as socket:
+        socket.send_text('{"goal": {}}')
+        assert socket.receive_json()["status"] == 422
+        socket.send_text(EPISODE.model_dump_json())
+        kept = socket.receive_json()["id"]
+        for frame in frames:
+            step = {"frame": frame, "outcome": "ok"}
+            socket.send_json(step)
+            assert socket.receive_json() == client.post(f"/v1/sessions/{name}/act", json=step).json()
+        socket.send_json({"frame": "bm9wZQ=="})
+        assert "PNG" in socket.receive_json()["detail"]
+        socket.send_text("x" * 300_000)
+        assert socket.receive_json()["status"] == 413
+        assert client.get(f"/v1/sessions/{kept}").json()["decisions"] == 3
+    assert problem(client.get(f"/v1/sessions/{kept}"))["status"] == 404
+    client.delete(f"/v1/sessions/{name}")
+
+
 def refusal(error: pytest.ExceptionInfo[Problem]) -> int:
     return error.value.status
 

@@ -1,0 +1,103 @@
+"""The routes of sessions: over HTTP, and over one WebSocket for closed-loop control.
+
+Invariant: a decision that fails leaves its session as it was, and a connection's session ends with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ValidationError
+
+from serve.keys import Authorization, KeyRing
+from serve.problems import REFUSALS, Problem, body_of
+from serve.sessions import SessionInfo, SessionRequest, Sessions, StepRequest
+from serve.wire import ActRequest, ActResponse, WireTurn
+
+log = logging.getLogger(__name__)
+
+
+def install(
+    app: FastAPI,
+    decide: Callable[[tuple[ActRequest, ...]], Awaitable[list[ActResponse]]],
+    sessions: Sessions,
+    keys: KeyRing,
+    limit: int,
+) -> None:
+    """Add the routes to `app`. A WebSocket's message has at most `limit` characters."""
+
+    def may_act(authorization: Authorization = None) -> str:
+        return keys.check(authorization, "act")
+
+    async def advance(name: str, owner: str, step: StepRequest) -> ActResponse:
+        session = await sessions.begin(name, owner)
+        turn = None
+        try:
+            request = ActRequest.model_construct(
+                observation=session.observation(step),
+                role=session.request.role,
+                order=session.request.order,
+                temperature=session.request.temperature,
+                seed=step.seed,
+                alternatives=step.alternatives,
+            )
+            (answer,) = await decide((request,))
+            turn = WireTurn(note=answer.note, action=answer.action, heading_deg=step.status.heading_deg)
+            return answer
+        finally:
+            await sessions.finish(name, step.outcome, turn)
+
+    @app.post("/v1/sessions", status_code=201, responses=REFUSALS)
+    async def open_session(request: SessionRequest, owner: str = Depends(may_act)) -> SessionInfo:
+        """Begin an episode whose history the server keeps."""
+        return await sessions.info(await sessions.create(owner, request), owner)
+
+    @app.post("/v1/sessions/{name}/act", responses=REFUSALS)
+    async def act_in_session(name: str, step: StepRequest, owner: str = Depends(may_act)) -> ActResponse:
+        """The next decision of the episode."""
+        return await advance(name, owner, step)
+
+    @app.get("/v1/sessions/{name}", responses=REFUSALS)
+    async def session(name: str, owner: str = Depends(may_act)) -> SessionInfo:
+        """The episode so far."""
+        return await sessions.info(name, owner)
+
+    @app.delete("/v1/sessions/{name}", status_code=204, responses=REFUSALS)
+    async def close_session(name: str, owner: str = Depends(may_act)) -> None:
+        """Forget the episode."""
+        await sessions.close(name, owner)
+
+    @app.websocket("/v1/session")
+    async def closed_loop(socket: WebSocket) -> None:
+        """An episode over one connection: a `SessionRequest`, then a `StepRequest` per decision; each is
+        answered with what the route of its kind answers, or with a problem document."""
+        try:
+            owner = keys.check(socket.headers.get("authorization"), "act")
+        except Problem as problem:
+            await socket.close(1008, problem.detail)
+            return
+        await socket.accept()
+        name = ""
+        try:
+            while True:
+                text = await socket.receive_text()
+                try:
+                    if len(text) > limit:
+                        raise Problem(413, f"a message has at most {limit} characters here")
+                    if name:
+                        answer: BaseModel = await advance(name, owner, StepRequest.model_validate_json(text))
+                    else:
+                        name = await sessions.create(owner, SessionRequest.model_validate_json(text))
+                        answer = await sessions.info(name, owner)
+                    await socket.send_text(answer.model_dump_json())
+                except (Problem, ValidationError) as error:
+                    await socket.send_json(body_of(error))
+        except WebSocketDisconnect:
+            log.debug("a closed loop ended")
+        finally:
+            if name:
+                with suppress(Problem):  # it may have expired
+                    await sessions.close(name, owner)
