@@ -160,6 +160,17 @@ class VoxelSituation:
         return CostToGo(self.ground, targets, reach).values(x, z, feet, yaw, self.shut)
 
     @cached_property
+    def views(self) -> tuple[float, ...]:
+        """Headings (degrees) faced from this spot, the present one first: read back from the visible
+        history."""
+        headings = [self.pose[2]]
+        for turn in reversed(self.observation.history):
+            if turn.action not in TURNS:
+                break
+            headings.append((headings[-1] - 45.0 * TURNS[turn.action]) % 360.0)
+        return tuple(headings)
+
+    @cached_property
     def shut(self) -> frozenset[float]:
         """Headings in which a walk from this very spot got stuck, or only a little further twice in a row:
         read back from the visible history."""
