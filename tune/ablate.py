@@ -36,7 +36,7 @@ def run_ablation(
         raise ValueError("--seeds, --steps and --episodes are at least 1")
     losses = list(dict.fromkeys(loss.strip() for loss in losses))
     asked = trials(losses, seeds)
-    results = folder.path / "ablation"
+    results = folder.path.resolve() / "ablation"  # trials have working directories of their own
     results.mkdir(exist_ok=True)
     missing = [trial for trial in asked if not _file(results, trial, steps, episodes).is_file()]
     if missing:
@@ -72,14 +72,14 @@ def _run(folder: RunFolder, missing: Sequence[Trial], steps: int, episodes: int,
     def trainable(settings: dict[str, Any]) -> None:
         trial = Trial(settings["loss"], settings["seed"])
         result = run_trial(run, trial, steps, episodes)
-        write_whole(_file(results.resolve(), trial, steps, episodes), json.dumps(asdict(result)))
+        write_whole(_file(results, trial, steps, episodes), json.dumps(asdict(result)))
         tune.report({"success": result.successes / result.episodes, "seconds": result.seconds})
 
     space = tune.grid_search([asdict(trial) for trial in missing])
     tuner = tune.Tuner(
         tune.with_resources(partial(_unpack, trainable), {"cpu": 1}),
         param_space={"trial": space},
-        run_config=tune.RunConfig(name="tune", storage_path=str(results.resolve()), verbose=0),
+        run_config=tune.RunConfig(name="tune", storage_path=str(results), verbose=0),
     )
     try:
         failed = [outcome.error for outcome in tuner.fit() if outcome.error is not None]

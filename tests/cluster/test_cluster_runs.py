@@ -133,7 +133,7 @@ def test_a_run_is_evaluated_and_its_losses_are_compared(
         with pytest.raises(pytest.fail.Exception, match="played again"):
             cluster.evaluate.evaluate_run(run, [*again, "evaluation.workers=1"], False)
 
-    compare = ("ablate", str(run), "--losses", "ce,pure dpo", "--seeds", "1", "--steps", "2",
+    compare = ("ablate", os.path.relpath(run), "--losses", "ce,pure dpo", "--seeds", "1", "--steps", "2",
                "--episodes", "3", "--json")  # fmt: skip
     first = _json_of(*compare)
     assert [row["loss"] for row in first] == ["ce", "pure dpo"]
