@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from bench.rows import row
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
@@ -35,16 +36,8 @@ def run() -> list[dict[str, Any]]:
     for batch in (1, 32):
         pairs = [(_rate(scoring, prompts, batch), _rate(generating, prompts, batch)) for _ in range(ROUNDS)]
         ours, theirs = zip(*pairs, strict=True)
-        rows.append(
-            {
-                "name": f"score_vs_generate_b{batch}",
-                "value": round(max(ours), 1),
-                "unit": "decisions/s",
-                "peer": "generate",
-                "peer_value": round(max(theirs), 1),
-                "ratio": round(max(ours) / max(theirs), 2),
-            }
-        )
+        name = f"score_vs_generate_b{batch}"
+        rows.append(row(name, max(ours), "decisions/s", "generate", max(theirs), 1))
     return rows
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from bench.rows import row
 from learner.config import LearnerConfig
 from learner.learner import Learner
 from learner.replay import ReplayPool
@@ -41,17 +42,7 @@ def run() -> list[dict[str, Any]]:
         ours.append(learner.train([], pool, STEPS)["samples_per_s"])
         theirs.append(bare.train(STEPS))
     learner.close()
-    value, peer = max(ours), max(theirs)
-    return [
-        {
-            "name": "train_samples_per_s",
-            "value": round(value, 1),
-            "unit": "samples/s",
-            "peer": "bare torch loop",
-            "peer_value": round(peer, 1),
-            "ratio": round(value / peer, 3),
-        }
-    ]
+    return [row("train_samples_per_s", max(ours), "samples/s", "bare torch loop", max(theirs), 1)]
 
 
 class _BareLoop:

@@ -18,6 +18,7 @@ from typing import Any
 from actors.ray_parts import Parts
 from actors.teacher import TeacherMaker
 from actors.types import PlaySettings
+from bench.rows import row
 from cluster.config import RunConfig, load_config
 from cluster.metrics import read_metrics
 from cluster.plan import make_plan
@@ -91,23 +92,11 @@ def run() -> list[dict[str, Any]]:
         paced = _rounds(load_config(None, [*OVERRIDES, runs, f"distil.staleness={bound}"]), SlowMachinery)
         lockstep = _rounds(load_config(None, [*OVERRIDES, runs, "distil.staleness=0"]), SlowMachinery)
     slowest = min(stages, key=lambda name: stages[name])
-    rows = [_row(f"{name}_alone_samples_per_s", rate, "samples/s") for name, rate in stages.items()]
-    rows.append(_row("pipeline_efficiency", whole["rate"], "samples/s", f"{slowest} alone", stages[slowest]))
-    rows.append(_row("async_gain", paced["rate"], "samples/s", "S = 0", lockstep["rate"]))
-    rows.append(_row("max_staleness_minus_bound", max(paced["lag"] - bound, whole["lag"] - 1), "versions"))
+    rows = [row(f"{name}_alone_samples_per_s", rate, "samples/s") for name, rate in stages.items()]
+    rows.append(row("pipeline_efficiency", whole["rate"], "samples/s", f"{slowest} alone", stages[slowest]))
+    rows.append(row("async_gain", paced["rate"], "samples/s", "S = 0", lockstep["rate"]))
+    rows.append(row("max_staleness_minus_bound", max(paced["lag"] - bound, whole["lag"] - 1), "versions"))
     return rows
-
-
-def _row(name: str, value: float, unit: str, peer: str = "", peer_value: float = 0.0) -> dict[str, Any]:
-    ratio = round(value / peer_value, 3) if peer_value else None
-    return {
-        "name": name,
-        "value": round(value, 3),
-        "unit": unit,
-        "peer": peer,
-        "peer_value": round(peer_value, 3),
-        "ratio": ratio,
-    }
 
 
 def _rounds(config: RunConfig, machinery: type[RayMachinery]) -> dict[str, float]:

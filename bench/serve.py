@@ -22,6 +22,7 @@ import torch
 from ray import serve as ray_serve
 from starlette.requests import Request
 
+from bench.rows import row
 from cluster.ray_start import start_ray
 from serve import deployment
 from serve.config import ServeConfig
@@ -78,36 +79,24 @@ def run() -> list[dict[str, Any]]:
     deployment.stop()
     rows = []
     for count, found in ours.items():
-        rows.append(_row(f"serve_rps_c{count}", found["rps"], "requests/s"))
-        rows += [_row(f"serve_{name}_ms_c{count}", found[name], "ms") for name in ("p50", "p99")]
+        rows.append(row(f"serve_rps_c{count}", found["rps"], "requests/s"))
+        rows += [row(f"serve_{name}_ms_c{count}", found[name], "ms") for name in ("p50", "p99")]
     ceiling = 1 / (1 / echo["rps"] + 1 / alone[BATCH]["rate"])
-    rows.append(_row("echo_rps_c16", echo["rps"], "requests/s"))
-    rows.append(_row("model_alone_b16", alone[BATCH]["rate"], "observations/s"))
-    rows.append(_row("serve_ceiling_c16", ours[BATCH]["rps"], "requests/s", "1/(1/echo + 1/model)", ceiling))
+    rows.append(row("echo_rps_c16", echo["rps"], "requests/s"))
+    rows.append(row("model_alone_b16", alone[BATCH]["rate"], "observations/s"))
+    rows.append(row("serve_ceiling_c16", ours[BATCH]["rps"], "requests/s", "1/(1/echo + 1/model)", ceiling))
     rows.append(
-        _row("serve_vs_plain_c16", ours[BATCH]["rps"], "requests/s", "FastAPI + generate", plain["rps"])
+        row("serve_vs_plain_c16", ours[BATCH]["rps"], "requests/s", "FastAPI + generate", plain["rps"])
     )
     rows.append(
-        _row(
+        row(
             "serve_batch16_observations_per_s", BATCH * many["rps"], "observations/s",
             "model alone, batches of 16", alone[BATCH]["rate"],
         )
     )  # fmt: skip
     overhead = ours[1]["p50"] - alone[1]["p50"]
-    rows.append(_row("serve_overhead_ms_c1", overhead, "ms at p50", "limit", OVERHEAD_MS))
+    rows.append(row("serve_overhead_ms_c1", overhead, "ms at p50", "limit", OVERHEAD_MS))
     return rows
-
-
-def _row(name: str, value: float, unit: str, peer: str = "", peer_value: float = 0.0) -> dict[str, Any]:
-    ratio = round(value / peer_value, 3) if peer_value else None
-    return {
-        "name": name,
-        "value": round(value, 2),
-        "unit": unit,
-        "peer": peer,
-        "peer_value": round(peer_value, 2),
-        "ratio": ratio,
-    }
 
 
 def _observations(count: int) -> list[Observation]:

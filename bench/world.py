@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from bench.rows import row
 from worlds.voxel.render import render_batch
 from worlds.voxel.sim import ATTACK, NO_TURN, PLACE, VoxelSim, VoxelSimConfig
 from worlds.voxel.terrain import TerrainConfig
@@ -59,22 +60,10 @@ def run() -> list[dict[str, Any]]:
     steps, minigrid = _best(ticks), _best(_minigrid_steps())
     shown, crafter = _best(frames), _best(crafter_frames)
     return [
-        _row("primitive_steps_per_cpu_s", steps, "steps/CPU-s", "minigrid DoorKey-8x8, symbolic", minigrid),
-        _row("frames64_per_cpu_s", shown, "frames/CPU-s", "crafter 64x64", crafter),
-        _row("resident_mb_per_world", resident_mb, "MB per 64x64x64 world", "limit", 2.0),
+        row("primitive_steps_per_cpu_s", steps, "steps/CPU-s", "minigrid DoorKey-8x8, symbolic", minigrid, 0),
+        row("frames64_per_cpu_s", shown, "frames/CPU-s", "crafter 64x64", crafter, 0),
+        row("resident_mb_per_world", resident_mb, "MB per 64x64x64 world", "limit", 2.0),
     ]
-
-
-def _row(name: str, value: float, unit: str, peer: str, peer_value: float) -> dict[str, Any]:
-    digits = 3 if value < 100 else 0
-    return {
-        "name": name,
-        "value": round(value, digits),
-        "unit": unit,
-        "peer": peer,
-        "peer_value": round(peer_value, digits),
-        "ratio": round(value / peer_value, 3),
-    }
 
 
 def _actions(ticks: int, worlds: int) -> NDArray[np.int64]:

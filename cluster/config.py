@@ -6,17 +6,14 @@ combination that cannot run is refused here, in a sentence that names the key to
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
 
+from cluster.overrides import compose, switches
 from evaluation.config import EvaluationConfig
 from learner.config import LearnerConfig
 from student.config import StudentConfig
@@ -193,44 +190,13 @@ def load_config(preset: Path | None, overrides: Sequence[str] = ()) -> RunConfig
 
     Raises ValueError, with a sentence that names the key, for anything that cannot be composed.
     """
-    layers = OmegaConf.structured(RunConfig)
-    try:
-        if preset is not None:
-            layers = OmegaConf.merge(layers, _read(preset))
-        for override in overrides:
-            if "=" not in override:
-                raise ValueError(f"the override {override!r} has no '=': write key=value, such as seed=1")
-            layers = OmegaConf.merge(layers, _parse(override))
-        config = OmegaConf.to_object(layers)
-        _refuse_infinite(config)
-    except (OmegaConfBaseException, TypeError) as error:  # TypeError: a mapping where a list is meant
-        raise ValueError(_sentence(error)) from error
-    assert isinstance(config, RunConfig)
-    return config
-
-
-def _refuse_infinite(part: Any, key: str = "") -> None:
-    """Raise ValueError, with its key, for a number that is none (NaN) or has no end."""
-    if is_dataclass(part):
-        for entry in fields(part):
-            _refuse_infinite(getattr(part, entry.name), f"{key}.{entry.name}" if key else entry.name)
-    elif isinstance(part, float) and not math.isfinite(part):
-        raise ValueError(f"{key}={part} is no number to compute with: set a finite one")
+    layers = [] if preset is None else [_read(preset)]
+    return compose(RunConfig, layers, overrides, " (see `python retort.py train --dry-run` for all keys)")
 
 
 def dump_config(config: RunConfig) -> str:
     """The resolved config as YAML; `load_config` of it gives the same config."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
-
-
-def _parse(override: str) -> DictConfig:
-    try:
-        return _switches(OmegaConf.from_dotlist([override]))
-    except YAMLError as error:
-        raise ValueError(
-            f"the value of the override {override!r} is not readable as YAML: close its brackets and quotes, "
-            "and put quotes around special characters"
-        ) from error
 
 
 def _read(preset: Path) -> DictConfig:
@@ -243,19 +209,4 @@ def _read(preset: Path) -> DictConfig:
         raise ValueError(f"{preset} is not readable as YAML: {error}") from error
     if not isinstance(loaded, DictConfig):
         raise ValueError(f"{preset} must hold key: value pairs")
-    return _switches(loaded)
-
-
-def _switches(layer: DictConfig) -> DictConfig:
-    """YAML 1.1 reads the words on and off as booleans: `learner.bf16=off` means the word."""
-    value = OmegaConf.select(layer, "learner.bf16")
-    if isinstance(value, bool):
-        OmegaConf.update(layer, "learner.bf16", "on" if value else "off")
-    return layer
-
-
-def _sentence(error: Any) -> str:
-    key = getattr(error, "full_key", "") or ""
-    first = str(error).splitlines()[0]
-    hint = " (see `python retort.py train --dry-run` for all keys)"
-    return f"the config key {key!r} cannot be set: {first}{hint}" if key else first + hint
+    return switches(loaded)

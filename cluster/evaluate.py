@@ -197,10 +197,5 @@ def json_row(score: Score) -> dict[str, object]:
 def _exported(name: str, config: RunConfig, folder: RunFolder) -> StudentConfig:
     """Where the policy's model lies. Raises ValueError when the run has not made it yet."""
     model = "student" if name == "blank" else name
-    path = folder.export(model)
-    if not (path / "config.json").is_file():
-        raise ValueError(
-            f"{folder.path} has no exported {model} yet: finish the run with `train --resume {folder.path}`, "
-            f"or leave it out with evaluation.policies=[...]"
-        )
+    path = folder.exported(model)
     return replace(config.student, path=str(path), lora=0)

@@ -10,12 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from yaml import YAMLError  # type: ignore[import-untyped]
 
+from cluster.overrides import compose
 from cluster.run import RunFolder
 from learner.pretrain import PretrainConfig, make_source, pretrain
 from student.checkpoint import check_target
@@ -27,16 +25,7 @@ def run_pretrain(world: str, overrides: Sequence[str], out: Path | None) -> None
 
     Raises ValueError for an unknown world or key.
     """
-    try:
-        layers = OmegaConf.merge(
-            OmegaConf.structured(PretrainConfig), OmegaConf.from_dotlist(list(overrides))
-        )
-        config = OmegaConf.to_object(layers)
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise ValueError(
-            f"pretrain cannot take {' '.join(overrides)}: {str(error).splitlines()[0]}"
-        ) from error
-    assert isinstance(config, PretrainConfig)
+    config = compose(PretrainConfig, [], overrides)
     if any(override.partition("=")[0] in ("world", "out") for override in overrides):
         raise ValueError(
             "the world is pretrain's first argument and its folder --out: leave world= and out= out"

@@ -86,3 +86,13 @@ class RunFolder:
     def export(self, name: str) -> Path:
         """The `from_pretrained` folder of one model of this run ("student", "reference")."""
         return self.path / "export" / name
+
+    def exported(self, name: str) -> Path:
+        """`export(name)`. Raises ValueError where the run has not got that far."""
+        folder = self.export(name)
+        if not (folder / "config.json").is_file():
+            raise ValueError(
+                f"{self.path} has no exported {name} yet: finish the run with "
+                f"`python retort.py train --resume {self.path}`, or do without its {name}"
+            )
+        return folder

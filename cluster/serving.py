@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
-from yaml import YAMLError  # type: ignore[import-untyped]
 
 from cluster.config import load_config
+from cluster.overrides import compose
 from cluster.run import RunFolder
 from serve.config import ServeConfig
 from student.config import StudentConfig
@@ -28,7 +26,7 @@ def run_serve(target: str, overrides: Sequence[str]) -> None:
     """Serve until SIGINT or SIGTERM, then finish what was taken.
 
     Raises ValueError for an unknown key, a port in use, or a folder that holds no student."""
-    config = serve_config(overrides)
+    config = compose(ServeConfig, [], overrides)
     student, name = find_student(target)
     from student.student import Student
 
@@ -55,20 +53,6 @@ def run_serve(target: str, overrides: Sequence[str]) -> None:
         ray.shutdown()
 
 
-def serve_config(overrides: Sequence[str]) -> ServeConfig:
-    """The serving config with `key=value` overrides. Raises ValueError, with a sentence."""
-    for override in overrides:
-        if "=" not in override:
-            raise ValueError(f"the override {override!r} has no '=': write key=value, such as port=8001")
-    try:
-        layers = OmegaConf.merge(OmegaConf.structured(ServeConfig), OmegaConf.from_dotlist(list(overrides)))
-        config = OmegaConf.to_object(layers)
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise ValueError(f"serve cannot take {' '.join(overrides)}: {str(error).splitlines()[0]}") from error
-    assert isinstance(config, ServeConfig)
-    return config
-
-
 def find_student(target: str) -> tuple[StudentConfig, str]:
     """(the student, its name) of a run folder, a checkpoint folder or a shipped base model.
 
@@ -78,11 +62,7 @@ def find_student(target: str) -> tuple[StudentConfig, str]:
         config = StudentConfig(path=target)
         return config, config.folder().name
     folder = RunFolder.open(path)
-    export = folder.export("student")
-    if not (export / "config.json").is_file():
-        raise ValueError(
-            f"{path} has no exported student yet: finish it with `python retort.py train --resume {path}`"
-        )
+    export = folder.exported("student")
     trained = load_config(folder.config_file).student
     return replace(trained, path=str(export), lora=0), path.resolve().name
 

@@ -15,6 +15,7 @@ from typing import Any
 from evaluation.config import EvaluationConfig
 from evaluation.files import write_whole
 from evaluation.records import Score
+from student.fingerprint import fingerprint
 
 NOT_PLAYED = ("suites", "policies", "traced", "workers")
 """Keys of the evaluation config that change no single score."""
@@ -46,8 +47,6 @@ def digest_of(evaluation: EvaluationConfig, settings: dict[str, Any], model: Pat
     """What a score depends on, as 16 hex digits: the evaluation's own keys, `settings` (whatever else enters,
     as JSON), and the weights of the folder `model` (None: the policy has none)."""
     played = {key: value for key, value in asdict(evaluation).items() if key not in NOT_PLAYED}
-    digest = hashlib.sha256(json.dumps([played, settings], sort_keys=True, default=str).encode())
-    for file in sorted(model.glob("*.safetensors")) if model else ():
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
+    weights = fingerprint(model) if model else ""
+    told = json.dumps([played, settings, weights], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -5,27 +5,17 @@ Invariant: the decision on an observation is that of `Student.decide` on its pro
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from serve.batcher import Batcher
 from serve.config import ServeConfig
 from serve.wire import ActRequest, ActResponse, to_observation, to_response
 from student.config import StudentConfig
+from student.fingerprint import fingerprint
 from student.prompts import build_prompt
 from student.student import Student
 from student.types import Prompt
 from worlds.base import join_reply
-
-
-def version_of(folder: Path) -> str:
-    """Twelve digits that name the weights in `folder`."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:12]
 
 
 class Service:
@@ -33,7 +23,7 @@ class Service:
 
     def __init__(self, config: ServeConfig, student: StudentConfig, model: str) -> None:
         self.config, self.model = config, model
-        self.version = version_of(student.folder())
+        self.version = fingerprint(student.folder())
         self._student = Student.load(student)
         self._memory_notes = student.memory_notes
         self.batcher = Batcher(self._student.decide, config.max_batch, config.max_queue, config.deadline_s)
