@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
+import ray
 import torch
 from ray import serve as ray_serve
 from starlette.requests import Request
@@ -71,12 +72,12 @@ def run() -> list[dict[str, Any]]:
     url = deployment.start(config, StudentConfig(path="voxel", device="cpu"), "voxel")
     ours = {count: _measure(f"{url}/v1/act", bodies, count) for count in CLIENTS}
     many = _measure(f"{url}/v1/act/batch", batches, 1)
-    ray_serve.delete(deployment.APP)
+    deployment.stop()
     ray_serve.run(
         ray_serve.deployment(Echo).options(max_ongoing_requests=256).bind(), name="echo", route_prefix="/echo"
     )
     echo = _measure(f"{url}/echo", bodies, BATCH)
-    deployment.stop()
+    ray.shutdown()
     rows = []
     for count, found in ours.items():
         rows.append(row(f"serve_rps_c{count}", found["rps"], "requests/s"))

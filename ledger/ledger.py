@@ -2,7 +2,8 @@
 
 Invariants: records of one append become visible together, after their segment is durable; a record that
 was acknowledged (a `flush` returned, or a second passed) survives the death of every process; it is trained
-on once, or ends `filtered` or `failed` with a reason; appending it again changes nothing.
+on once (again only where the weights that had learnt it are lost: `reopen`), or ends `filtered` or `failed`
+with a reason; appending it again changes nothing.
 
 One process writes (a lock file sees to that) from any of its threads; others may read.
 """

@@ -44,8 +44,6 @@ class Batcher:
         self._waiting: deque[_Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, "model")
         self._running: asyncio.Task[None] | None = None
-        self.sizes: deque[int] = deque(maxlen=1000)
-        """Sizes of the last batches."""
 
     def __len__(self) -> int:
         """Requests that wait."""
@@ -82,9 +80,9 @@ class Batcher:
                 one.answer.cancel()
 
     async def drain(self) -> None:
-        """Wait until nothing is left to decide."""
-        while self._running is not None and not self._running.done():
-            await asyncio.wait([self._running])
+        """Wait until nothing is left to decide, which is within the deadline of what was taken last."""
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=self._deadline_s)
 
     def close(self) -> None:
         """Let go of the model's thread."""
@@ -95,7 +93,6 @@ class Batcher:
             batch = self._next()
             if not batch:
                 continue
-            self.sizes.append(len(batch))
             loop = asyncio.get_running_loop()
             prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
             try:

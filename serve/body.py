@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.problems import Problem, document
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body of more than `limit` bytes, declared or not."""
+    """ASGI middleware: 413 for a body of more than `limit` bytes, declared or not; `count` hears of it."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self._app, self._limit = app, limit
+    def __init__(self, app: ASGIApp, limit: int, count: Callable[[int], None]) -> None:
+        self._app, self._limit, self._count = app, limit, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -20,6 +22,7 @@ class BodyLimit:
         refusal = document(Problem(413, f"a request's body has at most {self._limit} bytes here"))
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._limit:
+            self._count(413)
             await refusal(scope, receive, send)
             return
         taken, refused = 0, False
@@ -39,6 +42,7 @@ class BodyLimit:
                 await send(message)
             elif not refused:
                 refused = True
+                self._count(413)
                 await refusal(scope, receive, send)
 
         await self._app(scope, counted, watched)

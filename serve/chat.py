@@ -16,12 +16,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serve.problems import Problem
+from serve.problems import Problem, where_and_why
 from serve.wire import (
-    MAX_CANDIDATES,
     ActResponse,
+    Candidates,
     Picture,
     Role,
     Text,
@@ -30,8 +30,6 @@ from serve.wire import (
     WireSound,
     WireStatus,
     WireTurn,
-    Word,
-    distinct,
 )
 from worlds.base import join_reply, split_reply
 
@@ -94,12 +92,8 @@ class ChatRequest(Lenient):
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     stream: bool = False
     n: Literal[1] = 1
-    actions: Annotated[tuple[Word, ...], AfterValidator(distinct)] = Field(
-        default=(), max_length=MAX_CANDIDATES
-    )
-    notes: Annotated[tuple[Word, ...], AfterValidator(distinct)] = Field(
-        default=(), max_length=MAX_CANDIDATES
-    )
+    actions: Candidates = ()
+    notes: Candidates = ()
     status: WireStatus = WireStatus()
     sounds: tuple[WireSound, ...] = Field(default=(), max_length=64)
 
@@ -121,8 +115,7 @@ def to_wire(request: ChatRequest) -> WireObservation:
     try:
         return _observation(request, talk)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise Problem(422, f"messages: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise Problem(422, f"messages: {where_and_why(error)}") from error
 
 
 def _observation(request: ChatRequest, talk: Sequence[Message]) -> WireObservation:

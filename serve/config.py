@@ -40,7 +40,7 @@ class ServeConfig:
         for name in ("replicas", "max_batch", "max_queue", "max_pixels", "max_sessions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"serve.{name}={getattr(self, name)} must be at least 1")
-        if not 0 <= self.port < 65536:
+        if not 0 < self.port < 65536:
             raise ValueError(f"serve.port={self.port} is no port: choose 1 to 65535")
         if self.max_replicas and self.max_replicas < self.replicas:
             raise ValueError("serve.max_replicas is 0 (no autoscaling) or at least serve.replicas")

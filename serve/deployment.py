@@ -92,8 +92,8 @@ def start(config: ServeConfig, student: StudentConfig, model: str) -> str:
 
 
 def stop() -> None:
-    """Finish what was taken, then end."""
-    serve.shutdown()
+    """Finish what was taken, then end; other applications on a cluster that was joined go on."""
+    serve.delete(APP)
 
 
 def _path(name: str) -> str | None:

@@ -63,10 +63,10 @@ def make_app(service: Service, keys: KeyRing, sessions: Sessions) -> FastAPI:
         description="A student that sees what a player sees and says what to do next.",
         version=service.version,
     )
-    problems.install(app)
-    limit = int(service.config.max_body_mib * 2**20)
-    app.add_middleware(BodyLimit, limit=limit)
     meters = Meters(service)
+    problems.install(app, meters.refused)
+    limit = int(service.config.max_body_mib * 2**20)
+    app.add_middleware(BodyLimit, limit=limit, count=meters.refused)
 
     def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
@@ -79,11 +79,7 @@ def make_app(service: Service, keys: KeyRing, sessions: Sessions) -> FastAPI:
 
     async def decide(requests: tuple[ActRequest, ...]) -> list[ActResponse]:
         began = time.perf_counter()
-        try:
-            responses = await service.act(requests)
-        except Problem as problem:
-            meters.refused(problem.status)
-            raise
+        responses = await service.act(requests)
         meters.decided(len(responses), time.perf_counter() - began)
         return responses
 
@@ -117,7 +113,7 @@ def make_app(service: Service, keys: KeyRing, sessions: Sessions) -> FastAPI:
             return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
         return chat.completion(answer, *service.tokens(asked, answer))
 
-    session_routes.install(app, decide, sessions, keys, limit)
+    session_routes.install(app, decide, sessions, keys, limit, service.config.session_expiry_s)
 
     @app.get("/v1/models", dependencies=[Depends(may_ask)])
     async def models() -> dict[str, object]:

@@ -68,9 +68,13 @@ def add_key(file: Path, name: str, scopes: Sequence[str], per_minute: int) -> st
     entries = [asdict(entry) for entry in (*known, Key(name, digest(key), tuple(scopes), per_minute))]
     beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump({"keys": entries}, stream, indent=1)
-    beside.replace(file)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump({"keys": entries}, stream, indent=1)
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     return key
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -34,16 +34,16 @@ class Problem(Exception):
         return Problem, (self.status, self.detail, self.headers)
 
 
-def body_of(error: Problem | ValidationError | RequestValidationError) -> dict[str, object]:
-    """The problem document. Of input that does not fit it tells only where and why: the input itself may be
-    megabytes, or no JSON (NaN)."""
-    if isinstance(error, Problem):
-        status, detail = error.status, error.detail
-    else:
-        first = error.errors()[0]
-        status, detail = 422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+def where_and_why(error: ValidationError | RequestValidationError) -> str:
+    """What does not fit, without the input itself: that may be megabytes, or no JSON (NaN)."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def body_of(problem: Problem) -> dict[str, object]:
+    """The problem document."""
+    title = HTTPStatus(problem.status).phrase
+    return {"type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail}
 
 
 def document(problem: Problem) -> JSONResponse:
@@ -51,19 +51,23 @@ def document(problem: Problem) -> JSONResponse:
     return JSONResponse(body_of(problem), problem.status, problem.headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every refusal of `app` with a problem document."""
+def install(app: FastAPI, count: Callable[[int], None]) -> None:
+    """Answer every refusal of `app` with a problem document; `count` hears its status."""
+
+    def refuse(problem: Problem) -> JSONResponse:
+        count(problem.status)
+        return document(problem)
 
     @app.exception_handler(Problem)
     async def refused(request: Request, error: Problem) -> JSONResponse:
-        return document(error)
+        return refuse(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         if "json" not in request.headers.get("content-type", ""):
-            return document(Problem(415, "send JSON, with the header Content-Type: application/json"))
-        return JSONResponse(body_of(error), 422, media_type=MEDIA_TYPE)
+            return refuse(Problem(415, "send JSON, with the header Content-Type: application/json"))
+        return refuse(Problem(422, where_and_why(error)))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        return document(Problem(error.status_code, str(error.detail), error.headers))
+        return refuse(Problem(error.status_code, str(error.detail), error.headers))

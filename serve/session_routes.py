@@ -5,7 +5,7 @@ Invariant: a decision that fails leaves its session as it was, and a connection'
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -13,11 +13,9 @@ from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ValidationError
 
 from serve.keys import Authorization, KeyRing
-from serve.problems import REFUSALS, Problem, body_of
+from serve.problems import REFUSALS, Problem, body_of, where_and_why
 from serve.sessions import SessionInfo, SessionRequest, Sessions, StepRequest
 from serve.wire import ActRequest, ActResponse, WireTurn
-
-log = logging.getLogger(__name__)
 
 
 def install(
@@ -26,8 +24,10 @@ def install(
     sessions: Sessions,
     keys: KeyRing,
     limit: int,
+    idle_s: float,
 ) -> None:
-    """Add the routes to `app`. A WebSocket's message has at most `limit` characters."""
+    """Add the routes to `app`. A WebSocket's message has at most `limit` characters; after `idle_s` without
+    one it is closed."""
 
     def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
@@ -74,29 +74,42 @@ def install(
     async def closed_loop(socket: WebSocket) -> None:
         """An episode over one connection: a `SessionRequest`, then a `StepRequest` per decision; each is
         answered with what the route of its kind answers, or with a problem document."""
+        header = socket.headers.get("authorization")
         try:
-            owner = keys.check(socket.headers.get("authorization"), "act")
+            owner = keys.check(header, "act")
         except Problem as problem:
             await socket.close(1008, problem.detail)
             return
         await socket.accept()
         name = ""
+
+        async def answer(text: str | None) -> BaseModel:
+            nonlocal name
+            if text is None:
+                raise Problem(422, "send text messages")
+            if len(text) > limit:
+                raise Problem(413, f"a message has at most {limit} characters here")
+            if name:
+                keys.check(header, "act")  # a message counts as a request does
+                return await advance(name, owner, StepRequest.model_validate_json(text))
+            name = await sessions.create(owner, SessionRequest.model_validate_json(text))
+            return await sessions.info(name, owner)
+
         try:
             while True:
-                text = await socket.receive_text()
+                message = await asyncio.wait_for(socket.receive(), idle_s)
+                if message["type"] == "websocket.disconnect":
+                    return
                 try:
-                    if len(text) > limit:
-                        raise Problem(413, f"a message has at most {limit} characters here")
-                    if name:
-                        answer: BaseModel = await advance(name, owner, StepRequest.model_validate_json(text))
-                    else:
-                        name = await sessions.create(owner, SessionRequest.model_validate_json(text))
-                        answer = await sessions.info(name, owner)
-                    await socket.send_text(answer.model_dump_json())
-                except (Problem, ValidationError) as error:
-                    await socket.send_json(body_of(error))
+                    await socket.send_text((await answer(message.get("text"))).model_dump_json())
+                except ValidationError as error:
+                    await socket.send_json(body_of(Problem(422, where_and_why(error))))
+                except Problem as problem:
+                    await socket.send_json(body_of(problem))
         except WebSocketDisconnect:
-            log.debug("a closed loop ended")
+            return  # the caller left while its answer was made
+        except TimeoutError:
+            await socket.close(1001, f"nothing came for {idle_s:g} s")
         finally:
             if name:
                 with suppress(Problem):  # it may have expired

@@ -10,13 +10,14 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from serve.problems import Problem
 from serve.wire import (
     MAX_CANDIDATES,
+    Candidates,
     Picture,
     Role,
     Text,
@@ -26,21 +27,18 @@ from serve.wire import (
     WireSound,
     WireStatus,
     WireTurn,
-    Word,
-    distinct,
 )
 
 HISTORY = 64
 """Turns that a session keeps; the student reads fewer."""
-Candidates = Annotated[tuple[Word, ...], AfterValidator(distinct)]
 
 
 class SessionRequest(Wire):
     """What stays the same through an episode."""
 
     goal: WireGoal
-    actions: Candidates = Field(min_length=1, max_length=MAX_CANDIDATES)
-    notes: Candidates = Field(default=(), max_length=MAX_CANDIDATES)
+    actions: Candidates = Field(min_length=1)
+    notes: Candidates = ()
     role: Role = "actor"
     order: Text = ""
     temperature: float | None = Field(default=None, ge=0, le=100)
@@ -54,7 +52,7 @@ class StepRequest(Wire):
     status: WireStatus = WireStatus()
     sounds: tuple[WireSound, ...] = Field(default=(), max_length=64)
     outcome: Text = "ok"
-    actions: Candidates = Field(default=(), max_length=MAX_CANDIDATES)
+    actions: Candidates = ()
     seed: int = Field(default=0, ge=0, lt=2**63)
     alternatives: int = Field(default=5, ge=0, le=MAX_CANDIDATES)
 

@@ -40,6 +40,8 @@ Word = Annotated[
     StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=r"^\S(.*\S)?$"),
     AfterValidator(_plain),
 ]
+Candidates = Annotated[tuple[Word, ...], Field(max_length=MAX_CANDIDATES), AfterValidator(distinct)]
+"""Texts to choose among."""
 Picture = Annotated[str, Field(description="A PNG or JPEG, base64, with or without a data: prefix.")]
 Role = Literal["manager", "conductor", "actor"]
 
@@ -94,13 +96,9 @@ class WireObservation(Wire):
     status: WireStatus = WireStatus()
     sounds: tuple[WireSound, ...] = Field(default=(), max_length=64)
     history: tuple[WireTurn, ...] = Field(default=(), max_length=64)
-    actions: Annotated[tuple[Word, ...], AfterValidator(distinct)] = Field(
-        min_length=1, max_length=MAX_CANDIDATES, description="The actions that are legal now."
-    )
-    notes: Annotated[tuple[Word, ...], AfterValidator(distinct)] = Field(
-        (),
-        max_length=MAX_CANDIDATES,
-        description="The memos that may be written; none: no memo is asked for.",
+    actions: Candidates = Field(min_length=1, description="The actions that are legal now.")
+    notes: Candidates = Field(
+        default=(), description="The memos that may be written; none: no memo is asked for."
     )
 
 

@@ -32,4 +32,4 @@ class TeacherConfig:
     @property
     def version(self) -> str:
         """Enters every sample's identity; raise the number when labels change."""
-        return f"voxel-team-4-{self.map}-{self.tie_decisions:g}"
+        return f"voxel-team-5-{self.map}-{self.tie_decisions:g}"

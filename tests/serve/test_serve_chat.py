@@ -11,8 +11,8 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from serving import JUNK, observations, problem, table
 from starlette.testclient import TestClient
-from test_serve_http import JUNK, client, folder, observations, problem, student, table  # noqa: F401 (fixtures)
 from tiny import ACTIONS, NOTES
 
 from serve.config import ServeConfig
@@ -73,7 +73,7 @@ def with_openai(
     asyncio.run(run())
 
 
-def test_a_conversation_is_an_episode(student: StudentConfig) -> None:  # noqa: F811
+def test_a_conversation_is_an_episode(student: StudentConfig) -> None:
     model = Student.load(student)
     (own,) = model.decide([build_prompt(SEEN, "conductor")], 0.0, [0])
     (other,) = model.decide([build_prompt(SEEN)], 0.0, [0])
@@ -96,7 +96,7 @@ def test_a_conversation_is_an_episode(student: StudentConfig) -> None:  # noqa: 
     with_openai(student, scene)
 
 
-def test_without_actions_it_writes_freely_and_the_same_for_the_same_seed(student: StudentConfig) -> None:  # noqa: F811
+def test_without_actions_it_writes_freely_and_the_same_for_the_same_seed(student: StudentConfig) -> None:
     async def scene(ai: openai.AsyncOpenAI) -> None:
         texts = [
             (await ai.chat.completions.create(model="tiny", messages=talk(), temperature=1.0, seed=seed))
@@ -108,7 +108,7 @@ def test_without_actions_it_writes_freely_and_the_same_for_the_same_seed(student
     with_openai(student, scene)
 
 
-def test_what_is_no_episode_is_refused_as_openai_clients_expect(student: StudentConfig) -> None:  # noqa: F811
+def test_what_is_no_episode_is_refused_as_openai_clients_expect(student: StudentConfig) -> None:
     first, last = talk()[1], talk()[-1]
     cases: list[tuple[type[openai.APIStatusError], str, list[Any]]] = [
         (openai.NotFoundError, "other", [first]),
@@ -134,7 +134,7 @@ def test_what_is_no_episode_is_refused_as_openai_clients_expect(student: Student
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(JUNK | st.builds(lambda c: {"role": "assistant", "content": c}, JUNK), max_size=3), JUNK)
-def test_junk_in_a_conversation_breaks_nothing(client: TestClient, middle: list[Any], extra: Any) -> None:  # noqa: F811
+def test_junk_in_a_conversation_breaks_nothing(client: TestClient, middle: list[Any], extra: Any) -> None:
     request = {"model": "tiny", "messages": [talk()[1], *middle, talk()[-1]], "status": extra, **OWN}
     response = client.post("/v1/chat/completions", json=request)
     assert response.status_code == 200 or 400 <= problem(response)["status"] < 500

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from test_serve_http import observations
-from tiny import ACTIONS, NOTES, tiny_student
+from serving import observations
+from tiny import ACTIONS, NOTES
 
 from serve.client import Client, Refused
 from serve.images import encode_frame
@@ -33,13 +33,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RECORDED = 500
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("served") / "tiny"
-    tiny_student().save(target, {"title": "tiny"})
-    return target
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -47,28 +40,35 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(folder: Path, key: str = "", *overrides: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, ready to answer, and its URL."""
+def served(
+    folder: Path, log: Path, key: str = "", *overrides: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The command in a process of its own, writing to `log`, ready to answer, and its URL."""
     port = free_port()
     command = [sys.executable, "retort.py", "serve", str(folder), f"port={port}", "cpus=0.5", *overrides]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
         end = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < end:
+        while True:
             try:
                 with Client(url, key) as client:
                     client.models()
                 break
             except (httpx2.HTTPError, Refused):  # not up yet
+                if process.poll() is not None or time.monotonic() > end:
+                    pytest.fail(f"nothing answers: {log.read_text()[-3000:]}")
                 time.sleep(0.5)
-        else:
-            pytest.fail(f"nothing answers: {process.communicate(timeout=30)[0][-3000:]}")
         yield process, url
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, tmp_path: Path) -> None:
@@ -80,7 +80,10 @@ def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, 
         for decision in model.decide([build_prompt(o) for o in seen[start : start + 50]], 0.0, [0] * 50)
     ]
     key = add_key(tmp_path / "keys.json", "test", ["act"], 0)
-    with served(folder, key, f"keys={tmp_path / 'keys.json'}", "replicas=2") as (process, url):
+    with served(folder, tmp_path / "log", key, f"keys={tmp_path / 'keys.json'}", "replicas=2") as (
+        process,
+        url,
+    ):
         with pytest.raises(Refused) as closed, Client(url) as nobody:
             nobody.act(seen[0])
         assert closed.value.status == 401
@@ -91,7 +94,8 @@ def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, 
         assert [(a.note, a.action) for a in answers] == [(d.note, d.action) for d in own]
         _a_session_is_shared_by_the_replicas(url, key, seen)
         process.send_signal(signal.SIGTERM)
-        output = process.communicate(timeout=60)[0]
+        process.wait(timeout=60)
+    output = (tmp_path / "log").read_text()
     assert process.returncode == 0, output
     assert "finishing what was taken" in output
 
@@ -111,10 +115,10 @@ def _a_session_is_shared_by_the_replicas(url: str, key: str, seen: list[Observat
     assert httpx2.get(f"{url}/v1/sessions/nobodys", headers=headers).status_code == 404
 
 
-def test_the_loop_on_the_page_plays_an_episode() -> None:
+def test_the_loop_on_the_page_plays_an_episode(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text("utf-8")
     code = re.findall(r"```python\n(.+?)```", page, re.DOTALL)[0]
-    with served(Path("voxel")) as (_, url):
+    with served(Path("voxel"), tmp_path / "log") as (_, url):
         assert "http://127.0.0.1:8000" in code
         code = code.replace("http://127.0.0.1:8000", url)
         names: dict[str, Any] = {}

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import body, observations, problem, table
 from starlette.testclient import TestClient
-from test_serve_http import body, client, folder, observations, problem, student  # noqa: F401 (fixtures)
+from starlette.websockets import WebSocketDisconnect
 from tiny import ACTIONS, NOTES
 
+from serve.config import ServeConfig
+from serve.http import make_app
+from serve.keys import KeyRing, add_key, read_keys
 from serve.problems import Problem
+from serve.service import Service
 from serve.sessions import SessionRequest, SessionTable
 from serve.wire import WireGoal, WireTurn, from_observation
+from student.config import StudentConfig
 
 EPISODE = SessionRequest(goal=WireGoal(text="red"), actions=ACTIONS, notes=NOTES)
 TURN = WireTurn(action="go")
@@ -27,7 +34,7 @@ class Clock:
         return self.now
 
 
-def test_a_session_decides_what_a_caller_with_its_own_history_gets(client: TestClient) -> None:  # noqa: F811
+def test_a_session_decides_what_a_caller_with_its_own_history_gets(client: TestClient) -> None:
     opened = client.post(
         "/v1/sessions", content=EPISODE.model_dump_json(), headers={"Content-Type": "application/json"}
     )
@@ -63,7 +70,7 @@ def test_a_session_decides_what_a_caller_with_its_own_history_gets(client: TestC
     assert problem(client.post(f"/v1/sessions/{name}/act", json={"frame": "x"}))["status"] == 404
 
 
-def test_a_failed_decision_changes_nothing(client: TestClient) -> None:  # noqa: F811
+def test_a_failed_decision_changes_nothing(client: TestClient) -> None:
     name = client.post("/v1/sessions", json=EPISODE.model_dump(mode="json")).json()["id"]
     assert problem(client.post(f"/v1/sessions/{name}/act", json={"frame": "bm9wZQ=="}))["status"] == 422
     assert client.get(f"/v1/sessions/{name}").json()["decisions"] == 0
@@ -72,7 +79,7 @@ def test_a_failed_decision_changes_nothing(client: TestClient) -> None:  # noqa:
     client.delete(f"/v1/sessions/{name}")
 
 
-def test_a_closed_loop_over_one_connection_decides_as_a_session(client: TestClient) -> None:  # noqa: F811
+def test_a_closed_loop_over_one_connection_decides_as_a_session(client: TestClient) -> None:
     frames = [json.loads(body(one))["observation"]["frame"] for one in observations(3)]
     name = client.post("/v1/sessions", json=EPISODE.model_dump(mode="json")).json()["id"]
     with client.websocket_connect("/v1/session") as socket:
@@ -91,6 +98,32 @@ def test_a_closed_loop_over_one_connection_decides_as_a_session(client: TestClie
         assert client.get(f"/v1/sessions/{kept}").json()["decisions"] == 3
     assert problem(client.get(f"/v1/sessions/{kept}"))["status"] == 404
     client.delete(f"/v1/sessions/{name}")
+
+
+def test_a_connection_keeps_to_its_keys_rate_and_is_closed_when_idle(
+    student: StudentConfig, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.json"
+    header = {"Authorization": f"Bearer {add_key(file, 'ann', ['act'], 3)}"}
+    config = ServeConfig(session_expiry_s=1.0)
+    app = make_app(Service(config, student, "tiny"), KeyRing(read_keys(file)), table())
+    frame = json.loads(body(observations(1)[0]))["observation"]["frame"]
+    with TestClient(app) as client:
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect("/v1/session"):
+            pytest.fail("it was let in without a key")
+        with client.websocket_connect("/v1/session", headers=header) as socket:
+            socket.send_bytes(b"frame")
+            assert socket.receive_json()["status"] == 422
+            socket.send_text(EPISODE.model_dump_json())
+            assert "id" in socket.receive_json()
+            answers = []
+            for _ in range(3):
+                socket.send_json({"frame": frame})
+                answers.append(socket.receive_json().get("status"))
+            assert answers == [None, None, 429]
+            with pytest.raises(WebSocketDisconnect) as idle:
+                socket.receive_json()
+            assert idle.value.reason == "nothing came for 1 s"
 
 
 def refusal(error: pytest.ExceptionInfo[Problem]) -> int:

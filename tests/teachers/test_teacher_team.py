@@ -185,7 +185,7 @@ def test_the_manager_splits_the_world_between_bodies_by_walking_distance() -> No
 
 
 def test_makers_and_configs_name_what_to_change() -> None:
-    assert make_teacher("voxel/goal_name", TeacherConfig("mirror")).version == "voxel-team-4-mirror-0.75"
+    assert make_teacher("voxel/goal_name", TeacherConfig("mirror")).version == "voxel-team-5-mirror-0.75"
     assert make_expert("voxel/goal_name").version == "voxel-rule-1"
     with pytest.raises(ValueError, match="no teacher for world 'moon'"):
         make_teacher("moon/x")

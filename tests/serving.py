@@ -1,0 +1,62 @@
+"""What the tests of serving share: observations, the requests that they make, and refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from tiny import ACTIONS, NOTES
+
+from serve.sessions import SessionTable
+from serve.wire import ActRequest, from_observation
+from worlds.types import Goal, Observation, Sound, Status, Turn
+
+JSON = {"Content-Type": "application/json"}
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def table() -> SessionTable:
+    return SessionTable(limit=3, expiry_s=60.0, busy_s=20.0)
+
+
+def observations(count: int) -> list[Observation]:
+    rng = np.random.default_rng(7)
+
+    def frame() -> Any:
+        return rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+
+    return [
+        Observation(
+            frame=frame(),
+            goal=Goal("red", frame() if rng.random() < 0.3 else None, "moo" if rng.random() < 0.3 else None),
+            status=Status(float(rng.uniform(0, 360)), (1.0, 2.0, float(rng.uniform(0, 50))), {"red": 2}),
+            sounds=(Sound("moo", float(rng.uniform(-180, 180)), float(rng.random())),),
+            history=tuple(
+                Turn(NOTES[0], ACTIONS[int(a)], "ok", 45.0) for a in rng.integers(0, 4, rng.integers(4))
+            ),
+            actions=ACTIONS[: int(rng.integers(2, 5))],
+            notes=NOTES if rng.random() < 0.8 else (),
+        )
+        for _ in range(count)
+    ]
+
+
+def body(observation: Observation, **settings: Any) -> str:
+    return ActRequest(observation=from_observation(observation), **settings).model_dump_json()
+
+
+def problem(response: Any) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document: dict[str, Any] = response.json()
+    assert document["status"] == response.status_code
+    assert document["detail"]
+    return document
