@@ -107,11 +107,8 @@ def test_keys_open_what_they_are_for(student: StudentConfig, tmp_path: Path) -> 
 
 
 def test_meters_count_what_was_decided_and_refused(student: StudentConfig) -> None:
-    with TestClient(
-        make_app(
-            Service(ServeConfig(max_pixels=64, max_body_mib=0.25), student, "tiny"), KeyRing(None), table()
-        )
-    ) as client:
+    service = Service(ServeConfig(max_pixels=64, max_body_mib=0.25), student, "tiny")
+    with TestClient(make_app(service, KeyRing(None), table())) as client:
         assert client.post("/v1/act", content=body(observations(1)[0]), headers=JSON).status_code == 413
         assert client.post("/v1/act", json={}).status_code == 422
         assert client.post("/v1/act", content="x" * 300_000, headers=JSON).status_code == 413

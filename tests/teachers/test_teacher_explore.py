@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from teachers.config import TeacherConfig
+from teachers.roles import Phase
 from teachers.voxel_explore import (
     AROUND,
     LOOK,
@@ -18,6 +19,7 @@ from teachers.voxel_explore import (
     middle,
     walks_since,
 )
+from teachers.voxel_gather import gather
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import EpisodeSpec, Turn
 from worlds.voxel.world import VoxelWorld
@@ -94,6 +96,23 @@ def test_a_map_is_made_by_scans_and_walks_the_way_that_the_screen_tells(start: V
     assert explore_map(told(start, "mapped 9 unseen left", turns("scan"))).action == LEFT
     assert explore_map(told(start, "mapped 9 unseen ahead", turns("scan", LEFT))).action == WALK
     assert explore_map(told(start, "mapped 9 unseen ahead", turns("scan", LEFT, WALK))).action == "scan"
+
+
+def beside(situation: VoxelSituation, x: float, z: float) -> VoxelSituation:
+    """With one known target at (x, z), which the frame does not show."""
+    facts = {**situation.facts, "targets": [(x, 5.0, z)], "recent_targets": [(x, 5.0, z)], "visible": []}
+    return VoxelSituation(situation.observation, facts, situation.config)
+
+
+def test_a_thing_that_a_look_did_not_show_is_not_turned_to_for_ever(start: VoxelSituation) -> None:
+    phase = Phase("mine", what="oak_log")
+    ahead, west = (24.0, 22.0), (22.0, 24.0)
+    assert gather(beside(start, *west), phase).action == LEFT
+    assert gather(beside(start, *ahead), phase).action == LOOK
+    turned_away = placed(start, 24.0, 24.0, 90.0, turns(LOOK))
+    assert gather(beside(turned_away, *ahead), phase).action == AROUND
+    walked = placed(start, 24.0, 24.0, 90.0, turns(LOOK, WALK))
+    assert gather(beside(walked, *ahead), phase).action == LEFT
 
 
 def test_the_quarters_tile_the_world() -> None:
