@@ -351,7 +351,10 @@ class RayRollouts:
             )
             server.handle = made.remote(self._parts.student)
         else:
-            made = ray.remote(TeacherServer).options(num_cpus=self._config.cpus_teacher, **options)
+            # A far teacher's questions overlap: each thread waits for one answer, whoever asked.
+            made = ray.remote(TeacherServer).options(
+                num_cpus=self._config.cpus_teacher, max_concurrency=self._parts.teacher_threads, **options
+            )
             server.handle = made.remote(self._parts)
         server.incarnation += 1
 

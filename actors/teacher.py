@@ -6,6 +6,7 @@ Invariant: `label_batch` answers for every state: a teacher that raises yields a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,13 +19,14 @@ TeacherMaker = Callable[[str], Teacher]
 
 
 class TeacherReplica:
-    """Teachers by suite, made when first asked for. `threads` > 1 asks that many at once: for teachers
-    that wait for a model elsewhere."""
+    """Teachers by suite, made when first asked for. `threads` > 1 asks that many at once, in one
+    batch or in several: for teachers that wait for a model elsewhere."""
 
     def __init__(self, name: str, make_teacher: TeacherMaker, threads: int = 1) -> None:
         self.name = name
         self._make = make_teacher
         self._teachers: dict[str, Teacher] = {}
+        self._making = threading.Lock()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def version(self, suite: str) -> str:
@@ -45,9 +47,10 @@ class TeacherReplica:
         return partial(list, labels)
 
     def _teacher(self, suite: str) -> Teacher:
-        if suite not in self._teachers:
-            self._teachers[suite] = self._make(suite)
-        return self._teachers[suite]
+        with self._making:
+            if suite not in self._teachers:
+                self._teachers[suite] = self._make(suite)
+            return self._teachers[suite]
 
     def _label(self, state: State) -> Label:
         assert state.mirror is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -115,6 +116,28 @@ class ToyTeacher:
             return Label(role, f"walk {note_of(gap)[4:]}", "", (f"walk {note_of(gap)[4:]}",))  # type: ignore[arg-type]
         action = "done" if gap == 0 else "go right" if gap > 0 else "go left"
         return Label("actor", action, note_of(gap), (action, "wait") if abs(gap) == 1 else (action,))
+
+
+class CountingTeacher:
+    """Far away; tells (as an invalid label's reason) how many questions were open when it answered."""
+
+    version = "counting-1"
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._lock = threading.Lock()
+
+    def label(self, observation: Observation, mirror: Mirror, role: str = "actor") -> Label:
+        with self._lock:
+            self._open += 1
+        time.sleep(0.3)
+        with self._lock:
+            seen, self._open = self._open, self._open - 1
+        return Label(role, "", valid=False, reason=str(seen))  # type: ignore[arg-type]
+
+
+def make_counting_teacher(suite: str) -> CountingTeacher:
+    return CountingTeacher()
 
 
 class ToyStudent:

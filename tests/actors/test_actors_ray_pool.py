@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -194,3 +194,16 @@ def test_a_student_that_cannot_be_loaded_ends_the_run_in_a_sentence(cluster: Non
             gather(rollouts, 2)
     finally:
         rollouts.close()
+
+
+def test_the_questions_of_one_host_to_a_far_teacher_overlap(cluster: None) -> None:
+    far = replace(parts(), teachers={"teacher": toy.make_counting_teacher}, teacher_threads=8)
+    config = PoolConfig(hosts=1, worlds_per_host=1, step_s=4.0, call_s=60.0)
+    rollouts = RayRollouts(far, config, 7, InfraBudget(8, 0.1, 1.0), DataBudget(attempts=2))
+    try:
+        rollouts.submit(Job(0, tuple(specs(3)), settings=PlaySettings(temperature=1.0)))
+        played = gather(rollouts, 3)
+    finally:
+        rollouts.close()
+    opened = [int(s.reason) for o in played.values() if isinstance(o, EpisodeResult) for s in o.samples]
+    assert 2 < max(opened) <= 8
