@@ -134,6 +134,37 @@ def serve(
 
 
 @app.command()
+def endpoint(
+    port: Annotated[int, typer.Option(help="Port to listen on (0: a free one).")] = 8399,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    latency: Annotated[float, typer.Option(help="Seconds that an answer takes.")] = 0.0,
+    jitter: Annotated[float, typer.Option(help="By how much of it more or less, by chance.")] = 0.0,
+    faults: Annotated[
+        float, typer.Option(help="Share of requests that fail, in all the ways there are.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Decides which.")] = 0,
+) -> None:
+    """An OpenAI-compatible teacher to try: the scripted planners, reading prompts, behind HTTP."""
+    from teachers.endpoint.faults import FaultConfig
+    from teachers.endpoint.server import run_endpoint
+
+    config = FaultConfig(seed=seed, share=faults, latency_s=latency, jitter=jitter)
+    run_endpoint(config, host, port)
+
+
+@app.command()
+def calls(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a recording of calls (calls.sqlite).")],
+    export: Annotated[Path | None, typer.Option(help="Write all calls to this file, as JSON lines.")] = None,
+    load: Annotated[Path | None, typer.Option(help="Add the calls of an exported file.")] = None,
+) -> None:
+    """What the teacher's endpoint was asked: calls, tokens and seconds of each role; export, import."""
+    from cluster.calls import run_calls
+
+    run_calls(run, export, load)
+
+
+@app.command()
 def key(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     file: Annotated[Path, typer.Option(help="The file of keys, for `serve keys=FILE`.")] = Path("keys.json"),

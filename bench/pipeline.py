@@ -113,7 +113,7 @@ def _rounds(config: RunConfig, machinery: type[RayMachinery]) -> dict[str, float
 
 def _stages_alone(config: RunConfig) -> dict[str, float]:
     """Fresh samples per second of each stage with the machine to itself."""
-    machinery = RayMachinery(config)
+    machinery = RayMachinery(config, Path(config.runs_dir))
     try:
         rates, samples = _producers_alone(config, machinery)
         checkpoints = Path(config.runs_dir) / "alone"

@@ -5,11 +5,14 @@ Invariant: nothing here starts or writes anything.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from cluster.config import RunConfig
 from cluster.run import RunFolder
+from teachers.backends.config import EndpointConfig
 from teachers.make import make_teacher
 from worlds.make import make_world
 from worlds.types import EpisodeSpec
@@ -23,7 +26,8 @@ def check_suites(config: RunConfig) -> None:
         suites = config.evaluation.suites or config.suites
         asked |= {(suite, config.evaluation.difficulty) for suite in suites}
     for suite, level in sorted(asked):
-        make_teacher(suite, config.teacher)
+        if config.teacher.backend == "scripted":
+            make_teacher(suite, config.teacher)
         world = make_world(suite, config.frame_size)
         world.reset(options={"episode": EpisodeSpec(suite, "train", 0, level)})
         world.close()
@@ -35,6 +39,21 @@ def check_start(config: RunConfig) -> None:
 
     Student.load(config.student)
     check_suites(config)
+    if config.teacher.backend == "openai":
+        check_endpoint(config.teacher.endpoint)
+
+
+def check_endpoint(endpoint: EndpointConfig) -> None:
+    """Raise ValueError where nobody listens at the teacher's endpoint."""
+    address = urlsplit(endpoint.url)
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=10.0).close()
+    except OSError as error:
+        raise ValueError(
+            f"nobody listens at teacher.endpoint.url={endpoint.url} ({error.strerror or error}): start it "
+            "(`python retort.py endpoint` is one to try), or name another"
+        ) from error
 
 
 MAY_CHANGE = (
@@ -48,6 +67,17 @@ MAY_CHANGE = (
     "learner.feature_cache_mib",
     "learner.replay_cache_mib",
     "student.device",
+    "teacher.endpoint.url",
+    "teacher.endpoint.key_file",
+    "teacher.endpoint.timeout_s",
+    "teacher.endpoint.tries",
+    "teacher.endpoint.patience_s",
+    "teacher.endpoint.in_flight",
+    "teacher.endpoint.requests_per_minute",
+    "teacher.endpoint.tokens_per_minute",
+    "teacher.endpoint.replica_",
+    "teacher.endpoint.budget_",
+    "teacher.endpoint.price_",
     "runs_dir",
 )
 """The keys that decide where and how long a run computes, not what."""

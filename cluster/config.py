@@ -182,6 +182,13 @@ class RunConfig:
             )
         if self.cluster.mode == "serial" and self.cluster.learners > 1:
             raise ValueError("serial mode has one learner: set cluster.learners=1 or cluster.mode=ray")
+        endpoint = self.teacher.endpoint
+        longest_s = endpoint.patience_s + endpoint.timeout_s
+        if self.teacher.backend != "scripted" and self.cluster.call_deadline_s < longest_s + 10:
+            raise ValueError(
+                f"a label may take teacher.endpoint.patience_s + timeout_s = {longest_s:g} s: set "
+                f"cluster.call_deadline_s to {longest_s + 10:g} or more, or lower them"
+            )
         self.learner.check_ranks(self.cluster.learners)
 
 

@@ -9,22 +9,23 @@ trains on none twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actors.codec import decode, encode, order_of
-from actors.types import EpisodeFailure, EpisodeOutcome, PlaySettings
+from actors.types import EpisodeFailure, EpisodeOutcome, EpisodeResult, PlaySettings
 from cluster.config import RunConfig
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, may_produce
 from cluster.ports import Job, Learning, Rollouts
 from cluster.replay import LedgerPool
-from cluster.run import RunFailed
+from cluster.run import RunFailed, RunPaused
 from cluster.watch import Watch
 from ledger import Ledger
 from ledger.records import sample_id
 from student.types import Sample
+from teachers.backends.types import Verdict
 
 LEASE_S = 24 * 3600.0
 OWNER = "learner"
@@ -66,8 +67,10 @@ class Distiller:
         ledger: Ledger,
         metrics: MetricsLog,
         watch: Watch,
+        verdict: Callable[[], Verdict | None] = lambda: None,
     ) -> None:
         self._config = config
+        self._verdict = verdict
         self._chunks = {chunk.index: chunk for chunk in chunks}
         self._first = chunks[0].index
         self._rollouts = rollouts
@@ -91,12 +94,14 @@ class Distiller:
 
     def run(self) -> None:
         """Produce and train until every chunk has been trained on. Raises RunFailed where too many
-        episodes of a chunk fail, or a version is not trained within `TRAIN_S`."""
+        episodes of a chunk fail, the teacher cannot be asked, or a version is not trained within `TRAIN_S`;
+        RunPaused where the teacher's budget is spent."""
         self._catch_up()
         last = max(self._chunks)
         training, trains_until = False, 0.0
         began, waited = time.monotonic(), {"rollouts": 0.0, "learner": 0.0}
         while self._current <= last:
+            self._mind_teacher(training)
             self._submit()
             chunk = self._chunks[self._current]
             if not training and self._complete(chunk.index):
@@ -121,6 +126,14 @@ class Distiller:
                     )
             slowest = "learner" if training else self._slowest(self._stages())
             self._watch.episodes(chunk.name, len(self._tallies[chunk.index].ended), len(chunk.specs), slowest)
+
+    def _mind_teacher(self, training: bool) -> None:
+        """End where the teacher may not be asked any more, once the version in training is saved."""
+        verdict = self._verdict()
+        if verdict is not None and verdict.kind != "spent":
+            raise RunFailed(verdict.reason)
+        if verdict is not None and not training:
+            raise RunPaused(verdict.reason)
 
     # -- producing ----------------------------------------------------------------------------
 
@@ -149,6 +162,10 @@ class Distiller:
         """Take an episode's samples into the ledger, or its failure into the books."""
         tally = self._tallies[chunk.index]
         position = self._positions[chunk.index][outcome.spec]
+        if isinstance(outcome, EpisodeResult) and not all(s.valid for s in outcome.samples):
+            verdict = self._verdict()
+            if verdict and any(sample.reason == verdict.reason for sample in outcome.samples):
+                return  # cut short by the end of the questions: a resumed run plays it
         tally.ended.add(position)
         if isinstance(outcome, EpisodeFailure):
             tally.failed += 1

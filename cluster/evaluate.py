@@ -12,7 +12,6 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from evaluation.records import Evaluation, Score, verdicts
 from evaluation.report import write_report
 from student.config import StudentConfig
 from student.student import Student
-from teachers.make import make_expert, make_teacher
+from teachers.make import TeacherMaker, make_expert, open_desk
 
 MODELS = ("reference", "student", "blank")
 """The policies whose models the run makes."""
@@ -95,7 +94,7 @@ def evaluate_run(
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.traced and "student" in config.evaluation.policies:
-        teacher = TeacherReplica("teacher", partial(make_teacher, config=config.teacher))
+        teacher = make_labeler(config, folder)
         done.traces = record(
             config.evaluation,
             suites,
@@ -164,7 +163,7 @@ def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
     """The policy of that name. Raises ValueError when the run has not made its model yet."""
     match name:
         case "teacher":
-            return LabelPolicy(TeacherReplica("teacher", partial(make_teacher, config=config.teacher)))
+            return LabelPolicy(make_labeler(config, folder))
         case "expert":
             return LabelPolicy(TeacherReplica("expert", make_expert))
         case "random":
@@ -176,6 +175,14 @@ def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
         case "blank":
             return BlankPolicy(StudentPolicy(Student.load(_exported(name, config, folder))))
     return StudentPolicy(Student.load(_exported(name, config, folder)))
+
+
+def make_labeler(config: RunConfig, folder: RunFolder) -> TeacherReplica:
+    """The teacher, as in training: over an endpoint, it goes on with the run's recording."""
+    if config.teacher.backend == "scripted":
+        return TeacherReplica("teacher", TeacherMaker(config.teacher))
+    desk = open_desk(config.teacher, folder.path)
+    return TeacherReplica("teacher", TeacherMaker(config.teacher, desk), config.teacher.endpoint.in_flight)
 
 
 def json_row(score: Score) -> dict[str, object]:

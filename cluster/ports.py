@@ -16,6 +16,7 @@ from learner.publish import WeightSnapshot
 from learner.replay import ReplaySource
 from student.config import StudentConfig
 from student.types import Sample
+from teachers.backends.types import Verdict
 from worlds.types import EpisodeSpec
 
 
@@ -91,6 +92,10 @@ class Machinery(Protocol):
         self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path
     ) -> Learning:
         """The learner of a phase ("reference", "distil"), restored from `checkpoints` if there is one."""
+        ...
+
+    def verdict(self) -> Verdict | None:
+        """Why the teacher may not be asked any more (None: it may)."""
         ...
 
     def close(self) -> None:

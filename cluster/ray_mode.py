@@ -15,7 +15,8 @@ from pathlib import Path
 
 import ray
 
-from actors.ray_parts import Parts
+from actors.ray_desk import start_desk
+from actors.ray_parts import AHEAD, Parts
 from actors.ray_pool import PoolConfig, RayRollouts
 from cluster.config import RunConfig
 from cluster.ray_start import start_ray, told
@@ -26,7 +27,8 @@ from learner.replay import ReplaySource
 from student.config import StudentConfig
 from student.student import Student
 from student.types import Sample
-from teachers.make import make_expert, make_teacher
+from teachers.backends.types import Verdict
+from teachers.make import TeacherMaker, make_expert
 from worlds.make import make_world
 
 log = logging.getLogger(__name__)
@@ -49,10 +51,11 @@ class GroupLearning(RayLearner):
 class RayMachinery:
     """See `ports.Machinery`."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, folder: Path) -> None:
         self._config = config
         start_ray(config.cluster.object_store_mb)
         self._check_room()
+        self._desk = None if config.teacher.backend == "scripted" else start_desk(config.teacher, folder)
 
     def _check_room(self) -> None:
         """A process that cannot be placed would be missing without a word, and the run only slower."""
@@ -88,9 +91,13 @@ class RayMachinery:
         """How each process of the pool makes what it holds."""
         config = self._config
         absolute = replace(student, path=str(student.folder().resolve()))
+        cluster = config.cluster
+        # A thread for every label that hosts may have open: each waits from its arrival, not from its turn.
+        open_labels = AHEAD * cluster.worlds_per_host * -(-cluster.hosts // cluster.teachers)
         return Parts(
             world=partial(make_world, frame_size=config.frame_size),
-            teachers={"teacher": partial(make_teacher, config=config.teacher), "expert": make_expert},
+            teachers={"teacher": TeacherMaker(config.teacher, self._desk), "expert": make_expert},
+            teacher_threads=1 if self._desk is None else open_labels,
             student=partial(Student.load, absolute),
             memory_notes=student.memory_notes,
         )
@@ -110,6 +117,10 @@ class RayMachinery:
         settings = learner_config(self._config, phase)
         with told("the learner did not start"):
             return GroupLearning(settings, absolute[0], absolute[1], checkpoints, group)
+
+    def verdict(self) -> Verdict | None:
+        """The desk's."""
+        return self._desk.verdict() if self._desk else None
 
     def close(self) -> None:
         """End the cluster that was started here, or leave the one that was joined."""

@@ -18,6 +18,11 @@ class RunFailed(RuntimeError):
     """A run cannot go on; the message says why and what to do, for the person at the command line."""
 
 
+class RunPaused(Exception):
+    """A run ends well before its end: a budget is spent. All that was done is kept; the message says how to
+    go on."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths inside one run's folder."""

@@ -24,7 +24,8 @@ from learner.replay import ReplaySource
 from student.config import StudentConfig
 from student.student import Student
 from student.types import Sample
-from teachers.make import make_expert, make_teacher
+from teachers.backends.types import Verdict
+from teachers.make import TeacherMaker, make_expert, open_desk
 from worlds.make import make_world
 
 
@@ -38,7 +39,7 @@ def learner_config(config: RunConfig, phase: str) -> LearnerConfig:
 class LocalRollouts:
     """Plays jobs in this process, one episode per `results` call at least."""
 
-    def __init__(self, config: RunConfig, student: StudentConfig) -> None:
+    def __init__(self, config: RunConfig, student: StudentConfig, teacher: TeacherMaker) -> None:
         self._student = Student.load(student)
         self._rollout = Rollout(
             partial(make_world, frame_size=config.frame_size),
@@ -46,8 +47,9 @@ class LocalRollouts:
             config.seed,
             student.memory_notes,
         )
+        threads = 1 if teacher.desk is None else config.cluster.worlds_per_host
         self._labelers: dict[str, Labeler] = {
-            "teacher": TeacherReplica("teacher", partial(make_teacher, config=config.teacher)),
+            "teacher": TeacherReplica("teacher", teacher, threads),
             "expert": TeacherReplica("expert", make_expert),
         }
         self._jobs: list[tuple[int, Iterator[EpisodeOutcome]]] = []
@@ -125,12 +127,13 @@ class LocalLearning:
 class SerialMachinery:
     """See `ports.Machinery`."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, folder: Path) -> None:
         self._config = config
+        self._desk = None if config.teacher.backend == "scripted" else open_desk(config.teacher, folder)
 
     def rollouts(self, student: StudentConfig) -> LocalRollouts:
         """Players in this process."""
-        return LocalRollouts(self._config, student)
+        return LocalRollouts(self._config, student, TeacherMaker(self._config.teacher, self._desk))
 
     def learning(
         self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path
@@ -146,6 +149,10 @@ class SerialMachinery:
         if newest is not None:
             learner.restore(newest)
         return LocalLearning(learner, checkpoints)
+
+    def verdict(self) -> Verdict | None:
+        """The desk's."""
+        return self._desk.verdict() if self._desk else None
 
     def close(self) -> None:
         """Nothing was started."""

@@ -18,28 +18,32 @@ from cluster.distill import Distiller
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, make_plan
 from cluster.ports import Machinery
-from cluster.run import RunFailed, RunFolder
+from cluster.run import RunFailed, RunFolder, RunPaused
 from cluster.watch import Watch
 from evaluation.files import write_whole
 from ledger import Ledger, LedgerError
 from student.config import StudentConfig
 
 
-def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
-    """Train into a fresh run folder, or go on with the one at `resume`; evaluate; write the report.
+def run_training(config: RunConfig, resume: Path | None = None) -> None:
+    """Train into a fresh run folder, or go on with the one at `resume`; evaluate; write the report. Where the
+    teacher's budget is spent first, say so and how to go on.
 
     Raises ValueError for what the user can mend, RunFailed where a part kept failing or the disk is full.
     """
-    folder = train_phases(config, resume)
+    try:
+        folder = train_phases(config, resume)
+    except RunPaused as pause:
+        print(f"paused: {pause}")
+        return
     if config.evaluation.policies:
         from cluster.evaluate import evaluate_run
 
         evaluate_run(folder.path, [], False, keep=True)
-    return folder
 
 
 def train_phases(
-    config: RunConfig, resume: Path | None, make: Callable[[RunConfig], Machinery] | None = None
+    config: RunConfig, resume: Path | None, make: Callable[[RunConfig, Path], Machinery] | None = None
 ) -> RunFolder:
     """The training part of `run_training`, on the machinery that `make` gives (None: the config's mode)."""
     check_start(config)
@@ -58,11 +62,15 @@ def train_phases(
         metrics = MetricsLog(folder.metrics_file, folder.tensorboard)
         try:
             with Ledger.open(folder.ledger) as ledger:
-                machinery = (make or make_machinery)(config)
+                machinery = (make or make_machinery)(config, folder.path)
                 try:
                     _run_phases(config, folder, plan, machinery, ledger, metrics, watch)
                 finally:
                     machinery.close()
+        except RunPaused as pause:
+            raise RunPaused(
+                f"{pause}, then go on with `python retort.py train --resume {folder.path}`"
+            ) from pause
         except (LedgerError, RolloutsFailed, OSError) as error:
             raise RunFailed(
                 f"{error}; then go on with `python retort.py train --resume {folder.path}`"
@@ -74,15 +82,15 @@ def train_phases(
     return folder
 
 
-def make_machinery(config: RunConfig) -> Machinery:
+def make_machinery(config: RunConfig, folder: Path) -> Machinery:
     """The parts in this process or on Ray."""
     if config.cluster.mode == "serial":
         from cluster.serial import SerialMachinery
 
-        return SerialMachinery(config)
+        return SerialMachinery(config, folder)
     from cluster.ray_mode import RayMachinery
 
-    return RayMachinery(config)
+    return RayMachinery(config, folder)
 
 
 def _run_phases(
@@ -107,7 +115,7 @@ def _run_phases(
         try:
             learning = machinery.learning(phase, student, frozen, checkpoints)
             try:
-                Distiller(config, chunks, rollouts, learning, ledger, metrics, watch).run()
+                Distiller(config, chunks, rollouts, learning, ledger, metrics, watch, machinery.verdict).run()
                 _export(student, learning.snapshot().tensors, result, config, phase)
             finally:
                 learning.close()

@@ -1,19 +1,25 @@
-"""What the scripted team may know and how it breaks ties.
+"""Who teaches, what the team may know and how it breaks ties.
 
 Invariant: two configs with equal fields give teachers with equal labels, and `version` names them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from teachers.backends.config import EndpointConfig
+
+Backend = Literal["scripted", "openai", "recorded"]
 MapSetting = Literal["none", "accumulated", "mirror"]
 
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """`map` is the dynamic-map expert's switch (STEVE-2's extra expert for navigation): "none" plans over
+    """`backend`: "scripted" plans exactly; "openai" asks `endpoint`; "recorded" answers from the endpoint's
+    recording alone, without a network.
+
+    `map` is the dynamic-map expert's switch (STEVE-2's extra expert for navigation): "none" plans over
     what the describer sees now, "accumulated" over the columns that any body has had in view and the
     targets of the last turns, "mirror" over the true world.
 
@@ -22,8 +28,14 @@ class TeacherConfig:
 
     map: MapSetting = "accumulated"
     tie_decisions: float = 0.75
+    backend: Backend = "scripted"
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
 
     def __post_init__(self) -> None:
+        if self.backend not in get_args(Backend):
+            raise ValueError(
+                f"teacher.backend is {self.backend!r}; choose one of {', '.join(get_args(Backend))}"
+            )
         if self.map not in get_args(MapSetting):
             raise ValueError(f"teacher.map is {self.map!r}; choose one of {', '.join(get_args(MapSetting))}")
         if not 0.0 <= self.tie_decisions < 1.0:

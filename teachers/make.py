@@ -1,10 +1,22 @@
-"""The teacher and the weaker expert of every suite."""
+"""The teacher and the weaker expert of every suite, and the team over an endpoint in place of the teacher.
+
+Invariant: whatever the backend, `label` gives the one `Label` type, and `version` tells the backends apart.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
 from teachers.babyai import BabyAIRuleExpert, BabyAITeacher
+from teachers.backends.caller import Caller, Chat
+from teachers.backends.desk import CallDesk, Desk
+from teachers.backends.recording import Recording
+from teachers.backends.types import Ask, Call
 from teachers.config import TeacherConfig
 from teachers.rule_expert import RuleExpert
+from teachers.team.team import PlainEndpointTeacher, VoxelEndpointTeam
 from teachers.types import Teacher
 from teachers.voxel_team import VoxelTeacher
 from worlds.adapters.own import from_own_module
@@ -40,3 +52,52 @@ def make_expert(suite: str) -> Teacher:
             raise ValueError(
                 f"no expert for world {other!r} of suite {suite!r}; add a case to teachers/make.py"
             )
+
+
+class NoChat:
+    """A replay's: the desk answers or halts, so nothing is ever asked."""
+
+    def ask(self, ask: Ask) -> Call:
+        """Never reached."""
+        raise AssertionError(f"a replay was about to ask the {ask.purpose}'s question {ask.key}")
+
+
+def open_desk(config: TeacherConfig, folder: Path) -> CallDesk:
+    """The desk of a run whose recording lies in `folder`, unless the config names another file. Raises
+    ValueError for a file that is no recording, or a replay without one."""
+    path = Path(config.endpoint.recording or folder / "calls.sqlite")
+    replay = config.backend == "recorded"
+    if replay and not path.is_file():
+        raise ValueError(f"there is no recording {path} to replay; name one in teacher.endpoint.recording")
+    return CallDesk(config.endpoint, Recording(path), replay)
+
+
+@dataclass
+class TeacherMaker:
+    """Makes the teachers of one process: suite -> teacher. Picklable; `desk` (None for the scripted
+    backend) may be one in another process. All teachers of a process share its connections and its limits."""
+
+    config: TeacherConfig
+    desk: Desk | None = None
+    _caller: Caller | None = field(default=None, init=False, repr=False)
+
+    def __call__(self, suite: str) -> Teacher:
+        """The teacher of a suite."""
+        if self.config.backend == "scripted":
+            return make_teacher(suite, self.config)
+        if self._caller is None:
+            assert self.desk is not None
+            self._caller = Caller(self.config.endpoint, self.desk, self._chat())
+        if suite.startswith("voxel/"):
+            return VoxelEndpointTeam(self.config, self._caller)
+        return PlainEndpointTeacher(self.config, self._caller)
+
+    def _chat(self) -> Chat:
+        if self.config.backend == "recorded":
+            return NoChat()
+        from teachers.backends.openai_chat import OpenAIChat
+
+        return OpenAIChat(self.config.endpoint)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"config": self.config, "desk": self.desk, "_caller": None}

@@ -24,7 +24,8 @@ class Label:
     (for the actor: a legal skill; for manager and conductor: their plan or subtask text).
     `equally_good` holds every action as good as `action`, itself included: no preference pair
     is built between members. `values` are the planner's values (higher is better), so that old
-    states can be relabelled. `valid=False` carries a `reason` and is never trained on.
+    states can be relabelled. `valid=False` carries a `reason` and is never trained on. `said` is what the
+    roles and their critics said on the way, a line each, for people who read the rollout.
     """
 
     role: Role
@@ -34,6 +35,7 @@ class Label:
     values: Mapping[str, float] = field(default_factory=dict)
     valid: bool = True
     reason: str = ""
+    said: tuple[str, ...] = ()
 
 
 class Teacher(Protocol):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class VoxelSituation:
     config: TeacherConfig
 
     @classmethod
-    def read(cls, observation: Observation, mirror: Mirror, config: TeacherConfig) -> VoxelSituation:
+    def read(cls, observation: Observation, mirror: Mirror, config: TeacherConfig) -> Self:
         """Raises ValueError for another world's mirror."""
         if mirror.world != "voxel":
             raise ValueError(f"the voxel team got a mirror of {mirror.world!r}; use make_teacher(suite)")

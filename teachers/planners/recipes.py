@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worlds.voxel.data import BLOCK, ITEM_NAMES, TIER_NEEDED
+from worlds.voxel.data import BLOCK, ITEM, ITEM_NAMES, TIER_NEEDED
 from worlds.voxel.tasks.material_collection import plan_for, raw_of, recipe_of
 
 PICKAXES = ("wooden_pickaxe", "stone_pickaxe", "iron_pickaxe", "diamond_pickaxe")
@@ -30,17 +30,27 @@ def next_step(wanted: Mapping[str, int], have: Mapping[str, int], near: frozense
         return f"mine {lacking}"
     for action in plan.actions:
         verb, _, item = action.partition(" ")
-        if verb != "mine" and _possible(verb, item, have, near):
+        if verb != "mine" and not lacking_for(verb, item, have, near):
             return action
     return f"mine {lacking}" if lacking else ""
 
 
-def _possible(verb: str, item: str, have: Mapping[str, int], near: frozenset[str]) -> bool:
+def lacking_for(verb: str, item: str, have: Mapping[str, int], near: frozenset[str]) -> str:
+    """What stands against "craft", "smelt" or "place" of an item now, such as "3 oak_planks and a
+    crafting_table within reach" ("": nothing)."""
+    if item not in ITEM:
+        return f"an item that exists ({item} does not)"
     if verb == "place":
-        return have.get(item, 0) > 0
+        return "" if have.get(item, 0) else f"1 {item}"
     if verb == "smelt":
-        return "furnace" in near and have.get(raw_of(item), 0) > 0 and have.get("coal", 0) > 0
-    recipe = recipe_of(item)
-    if recipe is None or (recipe.needs_table and "crafting_table" not in near):
-        return False
-    return all(have.get(ITEM_NAMES[part], 0) >= count for part, count in recipe.ingredients.items())
+        raw = raw_of(item)
+        needed, place = ({raw: 1, "coal": 1}, "furnace") if raw else ({"something that smelts to it": 1}, "")
+    else:
+        recipe = recipe_of(item)
+        if recipe is None:
+            return "a recipe (there is none)"
+        needed = {ITEM_NAMES[part]: count for part, count in recipe.ingredients.items()}
+        place = "crafting_table" if recipe.needs_table else ""
+    missing = [f"{count} {name}" for name, count in needed.items() if have.get(name, 0) < count]
+    missing += [f"a {place} within reach"] if place and place not in near else []
+    return " and ".join(missing)

@@ -44,6 +44,9 @@ AIMED = 0.6
 """Share of viewpoints chosen so that some landmark or animal lies within the field of view."""
 DEPTHS = (6.0, 14.0)
 """Blocks along the ray: bounds of the dense classes "near" and "mid"."""
+ANIMALS_AIMED = 3
+"""Training views are aimed at animals so many times as often as at landmarks: they are small, look like one
+another, and wander off. Views of the other splits are aimed at both alike."""
 CELL_PIXELS = 2
 """A class is present in a grid cell of a 64x64 frame when at least so many of its 64 pixels show it."""
 _SURFACES = {
@@ -142,7 +145,10 @@ class VoxelGrounding:
                     shown.append((name, len(images)))
                     images.append(picture)
             pictures.append(shown)
-            views += [self._look(ground, rng) for _ in range(min(VIEWS_PER_WORLD, count - len(views)))]
+            views += [
+                self._look(ground, rng, ANIMALS_AIMED if split == "pretrain" else 1)
+                for _ in range(min(VIEWS_PER_WORLD, count - len(views)))
+            ]
         questions = [
             self._ask(view, pictures[(index // VIEWS_PER_WORLD + 1) % worlds], rng)
             for index, view in enumerate(views)
@@ -158,9 +164,9 @@ class VoxelGrounding:
             goal_images=np.stack(images) if images else None,
         )
 
-    def _look(self, ground: Ground, rng: np.random.Generator) -> _View:
+    def _look(self, ground: Ground, rng: np.random.Generator, animals_aimed: int) -> _View:
         state = ground.state
-        _choose_view(ground, rng)
+        _choose_view(ground, rng, animals_aimed)
         rendered = render(state, 0, 0, self.frame_size)
         return _View(
             rendered,
@@ -215,12 +221,13 @@ def _random_ground(rng: np.random.Generator, split: Split) -> Ground:
     return scatter(ground, rng, PILES) if rng.random() < 0.5 else ground
 
 
-def _choose_view(ground: Ground, rng: np.random.Generator) -> None:
-    """Stand body 0 somewhere on foot, often so that a landmark or an animal lies ahead."""
+def _choose_view(ground: Ground, rng: np.random.Generator, animals_aimed: int) -> None:
+    """Stand body 0 somewhere on foot, often so that a landmark or an animal (drawn `animals_aimed` times as
+    often) lies ahead."""
     state, stands = ground.state, ground.stands
     cell, yaw = stands[rng.integers(len(stands))], float(rng.integers(8) * 45)
     if rng.random() < AIMED:
-        names = [name for name in (*LANDMARKS, *ANIMAL_NAMES) if len(ground.instances(name))]
+        names = [name for name in (*LANDMARKS, *ANIMAL_NAMES * animals_aimed) if len(ground.instances(name))]
         instances = ground.instances(names[rng.integers(len(names))])
         target = instances[rng.integers(len(instances))]
         away = np.hypot(stands[:, 0] + 0.5 - target[0], stands[:, 1] + 0.5 - target[2])

@@ -1,0 +1,80 @@
+"""The call desk as a process of its own, for teacher replicas in several processes.
+
+Invariant: no call to the desk waits without a deadline; a desk that died is started again by Ray and goes on
+from its recording (what was in flight is then asked again, and a verdict is found again).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ray
+
+from teachers.backends.types import Call, Ticket, Verdict
+from teachers.config import TeacherConfig
+from teachers.make import open_desk
+
+DESK_S = 60.0
+"""Seconds that a call may take: it may wait for a restart, never for an endpoint."""
+T = TypeVar("T")
+
+
+class DeskProcess:
+    """A `CallDesk` behind Ray; methods as in `teachers.backends.desk.Desk`."""
+
+    def __init__(self, config: TeacherConfig, folder: Path) -> None:
+        self._desk = open_desk(config, folder)
+
+    def do(self, what: str, *arguments: Any) -> Any:
+        """Call one of the desk's methods."""
+        return getattr(self._desk, what)(*arguments)
+
+
+@dataclass(frozen=True)
+class RemoteDesk:
+    """A `Desk` in another process."""
+
+    handle: Any
+
+    def open(self, key: str, tokens: int) -> Ticket:
+        """See `Desk.open`."""
+        ticket: Ticket = self._do("open", key, tokens)
+        return ticket
+
+    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+        """See `Desk.close`."""
+        standing: Call = self._do("close", key, purpose, dict(told), call)
+        return standing
+
+    def fail(self, key: str, reason: str, busy: bool, retry_after_s: float) -> None:
+        """See `Desk.fail`."""
+        self._do("fail", key, reason, busy, retry_after_s)
+
+    def halt(self, kind: str, reason: str) -> None:
+        """See `Desk.halt`."""
+        self._do("halt", kind, reason)
+
+    def verdict(self) -> Verdict | None:
+        """See `Desk.verdict`."""
+        verdict: Verdict | None = self._do("verdict")
+        return verdict
+
+    def _do(self, what: str, *arguments: Any) -> Any:
+        return ray.get(self.handle.do.remote(what, *arguments), timeout=DESK_S)
+
+
+def start_desk(config: TeacherConfig, folder: Path) -> RemoteDesk:
+    """A desk on this node, where the run folder is; `ray.init` comes first."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    node = ray.get_runtime_context().get_node_id()
+    made = ray.remote(DeskProcess).options(
+        num_cpus=0,
+        max_restarts=-1,
+        max_task_retries=-1,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+    )
+    return RemoteDesk(made.remote(config, folder.resolve()))

@@ -1,0 +1,33 @@
+"""`retort calls`: the recording of a run's teacher calls, as a table, as a file, or filled from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from teachers.backends.recording import Recording
+
+
+def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
+    """Print the table of a run folder's recording (or of the file `target`), after loading `load` into it and
+    exporting it to `export`. Raises ValueError for a recording that is not there."""
+    path = target / "calls.sqlite" if target.is_dir() else target
+    if load is None and not path.is_file():
+        raise ValueError(f"there is no recording {path}: name a run whose teacher was asked over an endpoint")
+    recording = Recording(path)
+    console = Console()
+    if load is not None:
+        console.print(f"loaded {recording.load(load)} calls from {load}", highlight=False)
+    if export is not None:
+        console.print(f"wrote {recording.export(export)} calls to {export}", highlight=False)
+    table = Table("role", "calls", "tokens", "tokens / call", "s / call", "cost", title=str(path))
+    for purpose, sums in recording.by_purpose().items():
+        count = sums["calls"]
+        table.add_row(
+            purpose, f"{count:.0f}", f"{sums['tokens']:.0f}", f"{sums['tokens'] / count:.0f}",
+            f"{sums['seconds'] / count:.2f}", f"{sums['cost']:.4f}",
+        )  # fmt: skip
+    console.print(table)
+    recording.close()

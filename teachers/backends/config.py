@@ -1,0 +1,70 @@
+"""Which endpoint is asked, how hard, and for how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EndpointConfig:
+    """An OpenAI-compatible chat-completions endpoint. The key is read from `key_file`, else from the
+    environment variable OPENAI_API_KEY.
+
+    A question waits at most `timeout_s` for one answer and is tried at most `tries` times; a label, with all
+    its questions, is given up after `patience_s` seconds (an outage included). An answer that does not do is
+    sent back with the reason at most `repairs` times. `in_flight` is per replica, `requests_per_minute` and
+    `tokens_per_minute` hold over all replicas, `replica_*` for each (0: no limit). `budget_tokens` and
+    `budget_money` pause the run (0: none); prices are per million tokens. `recording` is the file of calls
+    ("": `calls.sqlite` of the run folder). `images` shows the actor's frame to the model; `team_calls=False`
+    asks for the actor alone, with the scripted manager and conductor above it.
+    """
+
+    url: str = "http://127.0.0.1:8399/v1"
+    model: str = "retort-scripted"
+    key_file: str = ""
+    temperature: float = 0.0
+    max_tokens: int = 512
+    images: bool = True
+    team_calls: bool = True
+    timeout_s: float = 30.0
+    tries: int = 8
+    patience_s: float = 75.0
+    repairs: int = 4
+    in_flight: int = 64
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    replica_requests_per_minute: int = 0
+    replica_tokens_per_minute: int = 0
+    budget_tokens: int = 0
+    budget_money: float = 0.0
+    price_in: float = 0.0
+    price_out: float = 0.0
+    recording: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"teacher.endpoint.url is {self.url!r}; it begins with http:// or https://")
+        if not self.model:
+            raise ValueError("teacher.endpoint.model is empty; name the model to ask")
+        if min(self.timeout_s, self.patience_s) <= 0 or min(self.tries, self.in_flight, self.max_tokens) < 1:
+            raise ValueError(
+                "teacher.endpoint.timeout_s and patience_s are positive, tries, in_flight and max_tokens at "
+                "least 1"
+            )
+        if self.repairs < 0 or self.temperature < 0:
+            raise ValueError("teacher.endpoint.repairs and temperature are 0 or more")
+        limits = (
+            self.requests_per_minute, self.tokens_per_minute, self.replica_requests_per_minute,
+            self.replica_tokens_per_minute, self.budget_tokens, self.budget_money, self.price_in,
+            self.price_out,
+        )  # fmt: skip
+        if min(limits) < 0:
+            raise ValueError("teacher.endpoint's limits, budgets and prices are 0 (none) or more")
+        if self.budget_money and not (self.price_in or self.price_out):
+            raise ValueError(
+                "teacher.endpoint.budget_money needs price_in and price_out (per million tokens)"
+            )
+
+    def cost(self, tokens_in: int, tokens_out: int) -> float:
+        """Of one call."""
+        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6

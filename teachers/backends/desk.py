@@ -1,0 +1,170 @@
+"""The desk: where every replica asks before it calls, so that what holds over all of them holds.
+
+Invariants: a question that was answered is never asked again, and one that is in flight is not asked a
+second time; rate limits and budgets hold over all who ask here (a budget is exceeded by no more than what was
+in flight when it was spent); during an outage one question at a time tries whether it is over.
+
+Times are monotonic seconds of the desk's own clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from teachers.backends.config import EndpointConfig
+from teachers.backends.pace import Pace
+from teachers.backends.recording import Recording
+from teachers.backends.types import Call, Ticket, Verdict
+
+OUT_AFTER = 5
+"""Failures in a row, over all who ask, that make an outage."""
+PROBE_S, PROBE_MOST_S = 0.5, 15.0
+"""Seconds until the first probe of an outage; doubled each time up to the most."""
+POLL_S = 0.05
+"""How soon to come back for a question that another one is asking."""
+
+
+class Desk(Protocol):
+    """The desk, in this process or another."""
+
+    def open(self, key: str, tokens: int) -> Ticket:
+        """Whether the question `key`, of about `tokens`, may be asked now. Who gets an "ask" must `close` it
+        or `fail` it."""
+        ...
+
+    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+        """The answer; returns the one that stands."""
+        ...
+
+    def fail(self, key: str, reason: str, busy: bool, retry_after_s: float) -> None:
+        """No answer came. `busy`: the endpoint is up, and asked for a pause of `retry_after_s` seconds."""
+        ...
+
+    def halt(self, kind: str, reason: str) -> None:
+        """Stop all questions."""
+        ...
+
+    def verdict(self) -> Verdict | None:
+        """Why questions were stopped (None: they were not)."""
+        ...
+
+
+class CallDesk:
+    """The one `Desk`. `replay` answers from the recording alone."""
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        recording: Recording,
+        replay: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._recording = recording
+        self._replay = replay
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pace = Pace(config.requests_per_minute, config.tokens_per_minute)
+        totals = recording.totals()
+        self._tokens, self._cost = totals.tokens, totals.cost
+        self._flying: dict[str, tuple[float, int]] = {}
+        """Question -> when it counts as lost (who asked may have died), and its estimated tokens."""
+        self._failures = 0
+        self._reason = ""
+        self._opens_at_s = 0.0
+        self._verdict: Verdict | None = None
+
+    def open(self, key: str, tokens: int) -> Ticket:
+        """See `Desk.open`."""
+        call = self._recording.get(key)
+        if call is not None:
+            return Ticket("recorded", call)
+        with self._lock:
+            if self._replay and self._verdict is None:
+                self._verdict = Verdict("missed", self._missing(key))
+            if self._verdict is None:
+                self._verdict = self._over_budget()
+            if self._verdict is not None:
+                return Ticket("halted", reason=self._verdict.reason)
+            now = self._clock()
+            lost_at, _ = self._flying.get(key, (0.0, 0))
+            if lost_at > now:
+                return Ticket("wait", wait_s=POLL_S, reason="the same question is being asked")
+            if now < self._opens_at_s:
+                return Ticket("wait", wait_s=self._opens_at_s - now, reason=self._reason)
+            wait_s = self._pace.take(tokens, now)
+            if wait_s > 0:
+                return Ticket("wait", wait_s=wait_s, reason="the rate limit over all replicas")
+            if self._out:  # this one is the probe; the others wait for what becomes of it
+                self._opens_at_s = now + self._probe_s
+            self._flying[key] = (now + self._config.timeout_s + 5.0, tokens)
+            return Ticket("ask")
+
+    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+        """See `Desk.close`."""
+        standing = self._recording.put(key, purpose, told, call)
+        with self._lock:
+            _, thought = self._flying.pop(key, (0.0, call.tokens))
+            self._pace.correct(call.tokens - thought)
+            self._tokens += call.tokens
+            self._cost += call.cost
+            self._failures, self._opens_at_s = 0, 0.0
+        return standing
+
+    def fail(self, key: str, reason: str, busy: bool, retry_after_s: float) -> None:
+        """See `Desk.fail`."""
+        with self._lock:
+            self._flying.pop(key, None)
+            self._reason = reason
+            now = self._clock()
+            if busy:
+                self._failures = 0
+                self._opens_at_s = max(self._opens_at_s, now + retry_after_s)
+                return
+            self._failures += 1
+            if self._out:
+                self._opens_at_s = max(self._opens_at_s, now + self._probe_s)
+
+    def halt(self, kind: str, reason: str) -> None:
+        """See `Desk.halt`; the first reason stands."""
+        with self._lock:
+            self._verdict = self._verdict or Verdict(kind, reason)  # type: ignore[arg-type]
+
+    def verdict(self) -> Verdict | None:
+        """See `Desk.verdict`."""
+        with self._lock:
+            return self._verdict
+
+    @property
+    def _out(self) -> bool:
+        return self._failures >= OUT_AFTER
+
+    @property
+    def _probe_s(self) -> float:
+        return min(PROBE_MOST_S, PROBE_S * 2.0 ** min(self._failures - OUT_AFTER, 10))
+
+    def _over_budget(self) -> Verdict | None:
+        config = self._config
+        if config.budget_tokens and self._tokens >= config.budget_tokens:
+            return Verdict(
+                "spent",
+                f"the teacher's budget of {config.budget_tokens:,} tokens is spent ({self._tokens:,}): raise "
+                "teacher.endpoint.budget_tokens",
+            )
+        if config.budget_money and self._cost >= config.budget_money:
+            return Verdict(
+                "spent",
+                f"the teacher's budget of {config.budget_money:g} is spent ({self._cost:.2f}): raise "
+                "teacher.endpoint.budget_money",
+            )
+        return None
+
+    def _missing(self, key: str) -> str:
+        return (
+            f"the replay came to a question that {self._recording.path.name} does not hold ({key[:12]}...): "
+            "the config, the prompts or the seeds differ from those of the recording, or it was cut short. "
+            "Replay with the run's own config, or set teacher.backend=openai to ask"
+        )

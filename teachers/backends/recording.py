@@ -1,0 +1,150 @@
+"""The recording: every answered question by its content address, in one SQLite file.
+
+Invariant: what was put is there after a kill of any process (WAL), and never changes: the first answer to a
+question is the answer. Images are kept as hashes alone.
+
+An export is JSON lines, one call each, sorted by key; importing one adds what is not known yet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from teachers.backends.types import Ask, Call
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS calls (
+  key TEXT PRIMARY KEY, purpose TEXT NOT NULL, ask TEXT NOT NULL, text TEXT NOT NULL, model TEXT NOT NULL,
+  tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, latency_s REAL NOT NULL, cost REAL NOT NULL,
+  at_s REAL NOT NULL
+) WITHOUT ROWID
+"""
+_FIELDS = "text, model, tokens_in, tokens_out, latency_s, cost"
+
+
+class Totals(NamedTuple):
+    """Of all recorded calls."""
+
+    calls: int
+    tokens: int
+    cost: float
+
+
+class _Line(BaseModel):
+    """One line of an export."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: str
+    purpose: str
+    ask: dict[str, Any]
+    text: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    latency_s: float
+    cost: float
+
+
+class Recording:
+    """Opens (and makes) the file. Safe to share between threads; processes share it through one desk."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30.0)
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=NORMAL")
+            self._base.execute(_TABLE)
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"{path} is no recording of calls ({error}); name another file in teacher.endpoint.recording"
+            ) from error
+
+    def get(self, key: str) -> Call | None:
+        """The answer to a question, if it was recorded."""
+        with self._lock:
+            row = self._base.execute(f"SELECT {_FIELDS} FROM calls WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Call(*row)
+
+    def put(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+        """Record an answer; returns the one that stands (an earlier one is kept)."""
+        row = (
+            key, purpose, json.dumps(told, sort_keys=True), call.text, call.model, call.tokens_in,
+            call.tokens_out, call.latency_s, call.cost, time.time(),
+        )  # fmt: skip
+        with self._lock:
+            self._base.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        standing = self.get(key)
+        assert standing is not None
+        return standing
+
+    def add(self, ask: Ask, call: Call) -> Call:
+        """`put` for an `Ask`."""
+        return self.put(ask.key, ask.purpose, ask.told(), call)
+
+    def totals(self) -> Totals:
+        """Over all calls."""
+        with self._lock:
+            row = self._base.execute(
+                "SELECT COUNT(*), COALESCE(SUM(tokens_in + tokens_out), 0), COALESCE(SUM(cost), 0) FROM calls"
+            ).fetchone()
+        return Totals(*row)
+
+    def by_purpose(self) -> dict[str, dict[str, float]]:
+        """Per purpose ("manager", "conductor", "actor"): calls, tokens, and the sum of their seconds."""
+        with self._lock:
+            rows = self._base.execute(
+                "SELECT purpose, COUNT(*), SUM(tokens_in + tokens_out), SUM(latency_s), SUM(cost) FROM calls "
+                "GROUP BY purpose ORDER BY purpose"
+            ).fetchall()
+        names = ("calls", "tokens", "seconds", "cost")
+        return {row[0]: dict(zip(names, map(float, row[1:]), strict=True)) for row in rows}
+
+    def export(self, target: Path) -> int:
+        """Write all calls as JSON lines; returns how many."""
+        with self._lock:
+            rows = self._base.execute(
+                f"SELECT key, purpose, ask, {_FIELDS} FROM calls ORDER BY key"
+            ).fetchall()
+        lines = []
+        for key, purpose, ask, *call in rows:
+            fields = dict(zip(_FIELDS.split(", "), call, strict=True))
+            lines.append(json.dumps({"key": key, "purpose": purpose, "ask": json.loads(ask), **fields}))
+        beside = target.with_name(f"{target.name}.part")
+        beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        os.replace(beside, target)
+        return len(rows)
+
+    def load(self, source: Path) -> int:
+        """Add the calls of an export; returns how many lines it had. Raises ValueError, naming the line, for
+        one that is none, before anything is added."""
+        lines = []
+        with source.open(encoding="utf-8") as file:
+            for number, text in enumerate(file, start=1):
+                try:
+                    lines.append(_Line.model_validate_json(text))
+                except ValidationError as error:
+                    raise ValueError(
+                        f"{source}, line {number}, is no recorded call: {error.errors()[0]['msg']}"
+                    ) from error
+        for line in lines:
+            call = Call(line.text, line.model, line.tokens_in, line.tokens_out, line.latency_s, line.cost)
+            self.put(line.key, line.purpose, line.ask, call)
+        return len(lines)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._base.close()

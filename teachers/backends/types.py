@@ -1,0 +1,133 @@
+"""A question to a chat model, its answer, and what can come between.
+
+Invariant: two asks with equal `key` are the same question: everything that a model could answer to enters the
+key, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question: the conversation so far, `images` (PNG bytes) that go with its first user message, and the
+    JSON schema (as canonical text, under the name `purpose`) that the answer must fit."""
+
+    purpose: str
+    messages: tuple[Message, ...]
+    schema: str
+    model: str
+    temperature: float = 0.0
+    max_tokens: int = 512
+    images: tuple[bytes, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The content address."""
+        return hashlib.sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()
+
+    def told(self) -> dict[str, Any]:
+        """What the key is made of, as JSON values, each image by its hash."""
+        return {
+            "purpose": self.purpose,
+            "messages": [[message.role, message.text] for message in self.messages],
+            "schema": self.schema,
+            "model": self.model,
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "images": [hashlib.sha256(image).hexdigest() for image in self.images],
+        }
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens it will cost: four characters each, an image as 256, and half of the longest
+        answer."""
+        told = sum(len(message.text) for message in self.messages) + len(self.schema)
+        return told // 4 + 256 * len(self.images) + self.max_tokens // 2
+
+    def wire(self) -> list[dict[str, Any]]:
+        """The messages as the chat-completions API takes them."""
+        wired: list[dict[str, Any]] = [{"role": m.role, "content": m.text} for m in self.messages]
+        for message in wired:
+            if message["role"] == "user" and self.images:
+                shown = [{"type": "image_url", "image_url": {"url": data_url(png)}} for png in self.images]
+                message["content"] = [*shown, {"type": "text", "text": message["content"]}]
+                break
+        return wired
+
+
+def data_url(png: bytes) -> str:
+    """A PNG as a data: URL."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """An answered question. `text` may be anything, or "" where the model refused; `latency_s` is that of the
+    successful try, `cost` in the currency of the configured prices."""
+
+    text: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    latency_s: float
+    cost: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return self.tokens_in + self.tokens_out
+
+
+class Unreachable(Exception):
+    """A try that got no answer: the endpoint is down, busy (`busy`: it said when to come back, in
+    `retry_after_s`) or broke off. Another try may do."""
+
+    def __init__(self, reason: str, busy: bool = False, retry_after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.busy, self.retry_after_s = busy, retry_after_s
+
+
+class Refused(Exception):
+    """The endpoint will answer no such request, however often it is asked: a wrong key, model or address."""
+
+
+class NoAnswer(Exception):
+    """No answer within the patience of one label."""
+
+
+class Halted(Exception):
+    """No more questions may be asked in this run; the desk's `Verdict` says why."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a desk stopped all questions: "spent" (a budget: the run ends well), "missed" (a replay came to a
+    question that was never recorded) or "refused" (the endpoint takes no such requests)."""
+
+    kind: Literal["spent", "missed", "refused"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a desk says to a question: "recorded" (`call` is the answer), "ask" (go and ask), "wait"
+    (`wait_s`, because of `reason`) or "halted"."""
+
+    kind: Literal["recorded", "ask", "wait", "halted"]
+    call: Call | None = None
+    wait_s: float = 0.0
+    reason: str = ""

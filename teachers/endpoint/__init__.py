@@ -1,0 +1,1 @@
+"""A local OpenAI-compatible endpoint: the scripted planners behind HTTP, latency and faults on demand."""

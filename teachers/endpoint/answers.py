@@ -1,0 +1,83 @@
+"""What the endpoint answers: the scripted roles, planning in what the prompt tells.
+
+Invariant: a function of the messages alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pydantic import BaseModel
+
+from teachers.endpoint.reader import ToldSituation, read_phase, read_situation, read_subtask
+from teachers.planners.pose_grid import WALKS
+from teachers.roles import Choice, Phase
+from teachers.team.replies import ActorReply, ConductorReply, ManagerReply, SubtaskReply
+from teachers.voxel_situation import STUCK
+from teachers.voxel_team import VoxelActor, VoxelConductor, VoxelManager
+from worlds.types import Turn
+
+_ROLE = re.compile(r"^Role: (manager|conductor|actor)\b", re.MULTILINE)
+_REJECTED = re.compile(r"on a copy of the world (.+?) ended '")
+
+
+class NotUnderstood(Exception):
+    """No prompt of the team's."""
+
+
+def answer(user_texts: Sequence[str]) -> str:
+    """The JSON reply to a conversation: its user messages, the first with the prompt, the others with
+    complaints. Raises NotUnderstood."""
+    match = _ROLE.search(user_texts[0]) if user_texts else None
+    if match is None:
+        raise NotUnderstood(
+            "this endpoint plans for the voxel world's team and reads its prompts alone: no line "
+            "`Role: manager`, `conductor` or `actor` is in the first user message"
+        )
+    text = user_texts[0]
+    situation = read_situation(text)
+    reply: BaseModel
+    match match[1]:
+        case "manager":
+            plan = VoxelManager().plan(situation)
+            reply = ManagerReply(
+                thought=f"{len(plan.subtasks)} of us: {plan.text}",
+                subtasks=[
+                    SubtaskReply(verb=s.verb, what=s.what, region=s.region)  # type: ignore[arg-type]
+                    for s in plan.subtasks
+                ],
+            )
+        case "conductor":
+            phase = VoxelConductor().phase(situation, read_subtask(text))
+            reply = ConductorReply(
+                thought=f"the phase is {phase.text}",
+                phase=phase.name,  # type: ignore[arg-type]
+                what=phase.what,
+                region=phase.region,  # type: ignore[arg-type]
+                steps=[phase.text] if phase.name in ("craft", "smelt", "place", "mine") else [],
+            )
+        case _:
+            rejected = [action for said in user_texts[1:] for action in _REJECTED.findall(said)]
+            choice = _act(situation, read_phase(text), rejected)
+            reply = ActorReply(
+                thought=f"{choice.action} serves to {read_phase(text).text}",
+                action=choice.action,
+                also_good=[action for action in choice.equally_good if action != choice.action][:16],
+            )
+    return reply.model_dump_json()
+
+
+def _act(situation: ToldSituation, phase: Phase, rejected: Sequence[str]) -> Choice:
+    """The scripted actor's choice, planned again as if the rejected walks had got stuck here; what is left
+    where it insists on something rejected is the best of the others."""
+    tried = tuple(Turn("", action, STUCK, situation.pose[2]) for action in rejected if action in WALKS)
+    observation = replace(situation.observation, history=(*situation.observation.history, *tried))
+    choice = VoxelActor().act(replace(situation, observation=observation), phase)
+    if choice.action not in rejected:
+        good = tuple(action for action in choice.equally_good if action not in rejected)
+        return replace(choice, equally_good=good)
+    left = [action for action in situation.observation.actions if action not in rejected]
+    best = max(left, key=lambda action: choice.values.get(action, float("-inf")), default=choice.action)
+    return Choice(best, (best,))

@@ -1,0 +1,160 @@
+"""The endpoint as an ASGI application: chat completions, models, and nothing kept.
+
+Invariant: it answers from the request's text alone (images are taken and not looked at), and every fault is
+one that an OpenAI client may meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from teachers.endpoint.answers import NotUnderstood, answer
+from teachers.endpoint.faults import Fate, Fault, FaultConfig
+
+MODEL = "retort-scripted"
+TEXTS: dict[Fault, str] = {
+    "no JSON": "Sure! I would turn right, because",
+    "wrong schema": json.dumps({"move": "turn right 90", "confidence": 0.9}),
+    "off the grammar": json.dumps({"thought": "fly", "action": "fly to the moon", "also_good": []}),
+}
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text parts."""
+        if isinstance(self.content, list):
+            return "\n".join(str(part.get("text", "")) for part in self.content if part.get("type") == "text")
+        return self.content or ""
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    model: str
+    messages: list[_Message]
+
+
+class _Dropped(Exception):
+    """Ends the connection within an answer."""
+
+
+def make_app(config: FaultConfig) -> FastAPI:
+    """The application; `app.state.asked` counts the completions that were asked for."""
+    app = FastAPI(title="Retort's scripted teacher endpoint")
+    fate = Fate(config)
+    app.state.asked = 0
+
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        return {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "retort"}]}
+
+    @app.post("/v1/chat/completions")
+    async def completions(request: Request) -> Response:
+        content = await request.body()
+        app.state.asked += 1
+        try:
+            asked = _Request.model_validate_json(content)
+        except ValidationError as error:
+            return _error(400, f"no chat completion request: {error.errors()[0]['msg']}")
+        if asked.model != MODEL:
+            return _error(404, f"there is no model {asked.model!r} here, only {MODEL!r}")
+        fault, seconds = fate.of(content)
+        await asyncio.sleep(config.silence_s if fault == "silence" else seconds)
+        if fault == "busy":
+            return _error(429, "too many requests", {"Retry-After": f"{config.retry_after_s:g}"})
+        if fault == "error":
+            return _error(500, "something broke")
+        user_texts = [message.text for message in asked.messages if message.role == "user"]
+        try:
+            text = TEXTS[fault] if fault in TEXTS else await asyncio.to_thread(answer, user_texts)
+        except NotUnderstood as error:
+            return _error(400, str(error))
+        return _respond(fault, _completion(text, fault, len(content)))
+
+    return app
+
+
+def _completion(text: str, fault: Fault | None, size: int) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+    finish = "stop"
+    if fault == "refusal":
+        message |= {"content": None, "refusal": "I'm sorry, but I can't help with that."}
+    elif fault == "cut off":
+        message["content"], finish = text[: len(text) // 2], "length"
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": MODEL,
+        "choices": []
+        if fault == "no choice"
+        else [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+        "usage": {
+            "prompt_tokens": size // 4,
+            "completion_tokens": len(text) // 4,
+            "total_tokens": size // 4 + len(text) // 4,
+        },
+    }
+
+
+def _respond(fault: Fault | None, completion: dict[str, Any]) -> Response:
+    body = json.dumps(completion).encode()
+    if fault == "half a body":
+        return Response(body[: len(body) // 2], media_type="application/json")
+    if fault == "drop":
+
+        async def cut() -> AsyncIterator[bytes]:
+            yield body[: len(body) // 2]
+            raise _Dropped("dropped on purpose")
+
+        return StreamingResponse(
+            cut(), media_type="application/json", headers={"Content-Length": str(len(body))}
+        )
+    return Response(body, media_type="application/json")
+
+
+def _error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    body = {"error": {"message": sentence, "type": "retort", "param": None, "code": status}}
+    return JSONResponse(body, status, headers)
+
+
+def run_endpoint(config: FaultConfig, host: str, port: int) -> None:
+    """Serve until interrupted. Raises ValueError for a port that is taken."""
+    import logging
+    import socket
+
+    import uvicorn
+
+    class _Quiet(logging.Filter):
+        """Faults that were ordered are no errors."""
+
+        def filter(self, record: logging.LogRecord) -> bool:
+            return not (record.exc_info and "_Dropped" in repr(record.exc_info))
+
+    logging.getLogger("uvicorn.error").addFilter(_Quiet())
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise ValueError(
+            f"port {port} of {host} cannot be listened on ({error.strerror}): choose another with --port"
+        ) from error
+    print(f"teacher endpoint: http://{host}:{listener.getsockname()[1]}/v1, model {MODEL}", flush=True)
+    server = uvicorn.Server(uvicorn.Config(make_app(config), log_level="warning", access_log=False))
+    server.run(sockets=[listener])

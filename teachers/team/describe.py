@@ -1,0 +1,125 @@
+"""The describer: the situation in labelled lines, for each role those that matter for its decision.
+
+Invariant: a role's text is a function of the situation and of the order from above, and holds nothing that
+does not bear on that role's answer, so that equal decisions are equal questions (STEVE-2's describer keeps
+keywords, arXiv 2404.04619 section 3.2). `teachers.endpoint.reader` reads these lines back.
+"""
+
+from __future__ import annotations
+
+import math
+
+from teachers.roles import Phase, Subtask
+from teachers.team.map_text import write_map
+from teachers.voxel_situation import VoxelSituation
+from worlds.voxel.mirror import COLUMNS
+
+CELL = 8.0
+"""Blocks: as finely as a manager is told places."""
+TOLD = 12
+"""Things told of each kind."""
+
+
+def manager_text(situation: VoxelSituation) -> str:
+    """The task, the world, the team."""
+    poses = situation.facts["bodies"]
+    near = [f"{i} near x {_cell(pose[0])} z {_cell(pose[2])}" for i, pose in enumerate(poses, start=1)]
+    return _lines(
+        ("Role", "manager"),
+        ("Task", situation.observation.goal.text),
+        *_aim(situation),
+        ("World", _size(situation)),
+        ("Bodies", "; ".join(near) if len(near) > 1 else "1"),
+    )
+
+
+def conductor_text(situation: VoxelSituation, subtask: Subtask) -> str:
+    """The subtask, and what decides the phase: what is in sight, known, carried, within reach."""
+    facts = situation.facts
+    history = situation.observation.history
+    failed = history[-1] if history and history[-1].outcome != "ok" else None
+    in_frame = {thing["name"] for thing in facts["visible"]} & _of_use(situation)
+    working = failed is not None and failed.action.split(" ")[0] in ("mine", "craft", "smelt", "place")
+    return _lines(
+        ("Role", f"conductor of body {situation.body + 1}"),
+        ("Subtask", subtask.text),
+        ("Region", subtask.region),
+        *_aim(situation),
+        ("In the frame", ", ".join(sorted(in_frame))),
+        ("Places known", "yes" if len(situation.targets) else "no"),
+        ("Carried", _items(facts["inventory"])),
+        ("Within reach", ", ".join(sorted(situation.workplaces & {"crafting_table", "furnace"}))),
+        ("Failed", f"{failed.action} ({failed.outcome})" if failed and working else ""),
+    )  # fmt: skip
+
+
+def actor_text(situation: VoxelSituation, phase: Phase, critique: str = "") -> str:
+    """All that the next skill depends on."""
+    facts, observation = situation.facts, situation.observation
+    x, y, z = (float(v) for v in facts["pose"][:3])
+    feet = math.floor(y + 0.3)
+    heading, rows = write_map(situation.ground, x, z, feet)
+    seen = [
+        f"{thing['name']} {COLUMNS[thing['column']]} at {thing['distance']:.1f} blocks, x "
+        f"{thing['position'][0]:.1f} z {thing['position'][2]:.1f}"
+        for thing in facts["visible"][:TOLD]
+    ]
+    nearest = sorted(situation.targets.tolist(), key=lambda point: situation.distance_to(*point))
+    turns = [
+        f"{turn.action} ({turn.outcome}, heading {turn.heading_deg:.0f})" for turn in observation.history
+    ]
+    return _lines(
+        ("Role", f"actor of body {situation.body + 1}"),
+        ("Task", observation.goal.text),
+        *_aim(situation),
+        ("Phase", phase.text),
+        ("Region", phase.region),
+        ("World", _size(situation)),
+        ("Place", f"x {x:.2f} y {y:.2f} z {z:.2f}, heading {float(facts['pose'][3]):.0f}"),
+        ("In the frame", "; ".join(seen)),
+        ("Places known", "; ".join(f"x {px:.2f} z {pz:.2f}" for px, pz in nearest[:TOLD])),
+        ("Reached within", f"{facts['reach']:g} blocks"),
+        ("Carried", _items(facts["inventory"])),
+        ("Status", observation.status.words),
+        ("Last turns", "; ".join(turns)),
+        ("Critic", critique),
+        ("Legal actions", " | ".join(observation.actions)),
+        ("Map", "\n".join([heading, *rows])),
+    )
+
+
+def _aim(situation: VoxelSituation) -> tuple[tuple[str, str], ...]:
+    facts = situation.facts
+    return (
+        ("Family", situation.family),
+        ("About", str(facts["target"])),
+        ("Wanted", _items(facts["wanted"])),
+    )
+
+
+def _of_use(situation: VoxelSituation) -> set[str]:
+    """Names that could decide a phase: the target, and what a list can be made of."""
+    mined = {a.removeprefix("mine ") for a in situation.observation.actions if a.startswith("mine ")}
+    return {str(situation.facts["target"]), *mined}
+
+
+def _items(items: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(items.items()))
+
+
+def _size(situation: VoxelSituation) -> str:
+    size_x, size_z, size_y = situation.facts["size"]
+    return f"{size_x} by {size_z} blocks, {size_y} high"
+
+
+def _cell(value: float) -> int:
+    return int(value // CELL * CELL)
+
+
+def _lines(*pairs: tuple[str, str]) -> str:
+    return "\n".join(f"{name}: {_one_line(name, text)}" for name, text in pairs if text)
+
+
+def _one_line(name: str, text: str) -> str:
+    """Words from a world or a message cannot begin a line of their own; the map alone has lines."""
+    return text if name == "Map" else " ".join(text.split())

@@ -1,0 +1,117 @@
+"""Manager, conductor and actor over a chat model: each a planner with describer, critic and skill module.
+
+Invariant: what a role hands down was checked against the world: a subtask for every body, a phase that can be
+begun, an action that is legal and was tried on a copy. No words of the model go farther than that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from teachers.backends.caller import Caller
+from teachers.backends.config import EndpointConfig
+from teachers.roles import Choice, Phase, Plan, Subtask
+from teachers.team import critic
+from teachers.team.describe import actor_text, conductor_text, manager_text
+from teachers.team.frames import png
+from teachers.team.planner import Complaint, Planner, Talk
+from teachers.team.replies import ActorReply, ConductorReply, ManagerReply
+from teachers.team.skills import find_skill
+from teachers.voxel_situation import VoxelSituation
+from worlds.voxel.data import ANIMAL_KIND, BLOCK, ITEM
+
+
+@dataclass(frozen=True)
+class TeamSituation(VoxelSituation):
+    """A situation, with what is said about it while it is decided."""
+
+    talk: Talk = field(default_factory=Talk)
+
+
+class LLMManager:
+    """Central planning by a model."""
+
+    def __init__(self, caller: Caller, config: EndpointConfig) -> None:
+        self._planner = Planner("manager", ManagerReply, caller, config)
+
+    def plan(self, situation: TeamSituation) -> Plan:
+        """One subtask per body."""
+        bodies = len(situation.facts["bodies"])
+
+        def judge(reply: ManagerReply) -> Plan:
+            if len(reply.subtasks) != bodies:
+                raise Complaint(f"there are {bodies} bodies, and you gave {len(reply.subtasks)} subtasks")
+            for given in reply.subtasks:
+                _known(given.what, situation)
+            return Plan(
+                tuple(
+                    Subtask(given.verb, _name(given.what), given.region if bodies > 1 else "")
+                    for given in reply.subtasks
+                )
+            )
+
+        return self._planner.plan(manager_text(situation), judge, situation.talk)
+
+
+class LLMConductor:
+    """The phase of one body's subtask by a model."""
+
+    def __init__(self, caller: Caller, config: EndpointConfig) -> None:
+        self._planner = Planner("conductor", ConductorReply, caller, config)
+
+    def phase(self, situation: TeamSituation, subtask: Subtask) -> Phase:
+        """The phase, checked by the critic."""
+
+        def judge(reply: ConductorReply) -> Phase:
+            _known(reply.what, situation)
+            region = reply.region if reply.phase == "search" else ""
+            phase = Phase(reply.phase, _name(reply.what), region)
+            if complaint := critic.before_phase(situation, phase):
+                raise Complaint(complaint)
+            return phase
+
+        return self._planner.plan(conductor_text(situation, subtask), judge, situation.talk)
+
+
+class LLMActor:
+    """The next skill of one body by a model."""
+
+    def __init__(self, caller: Caller, config: EndpointConfig) -> None:
+        self._planner = Planner("actor", ActorReply, caller, config)
+        self._images = config.images
+
+    def act(self, situation: TeamSituation, phase: Phase) -> Choice:
+        """A legal skill that the critic has tried."""
+        legal = situation.observation.actions
+
+        def judge(reply: ActorReply) -> Choice:
+            action = find_skill(reply.action, legal)
+            if action is None:
+                raise Complaint(f"{reply.action!r} matches no legal action: {', '.join(legal)}")
+            if complaint := critic.before_action(situation, action):
+                raise Complaint(complaint)
+            found = (find_skill(text, legal) for text in reply.also_good)
+            return Choice(action, tuple(sorted({action, *(other for other in found if other)})))
+
+        images = (png(situation.observation.frame),) if self._images else ()
+        text = actor_text(situation, phase, critic.after(situation))
+        return self._planner.plan(text, judge, situation.talk, images)
+
+
+def _name(text: str) -> str:
+    """A thing as the world writes it, a list as it stands."""
+    words = " ".join(text.split())
+    joined = words.lower().replace(" ", "_")
+    return joined if joined in BLOCK or joined in ITEM or joined in ANIMAL_KIND else words
+
+
+def _known(text: str, situation: VoxelSituation) -> None:
+    """Raise Complaint for a thing that the world does not have and the task does not name."""
+    name = _name(text)
+    if name in BLOCK or name in ITEM or name in ANIMAL_KIND or name in ("", "land"):
+        return
+    wanted = situation.facts["wanted"]
+    parts = [part.split(" ", 1) for part in name.split(" and ")]
+    if wanted and all(len(part) == 2 and part[0].isdecimal() and part[1] in wanted for part in parts):
+        return
+    raise Complaint(f"there is no {text!r} in this world or task")

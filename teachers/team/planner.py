@@ -1,0 +1,97 @@
+"""The planner of one role: asks the model, and asks again, with the reason, until the answer will do.
+
+Invariant: at most `repairs` further questions a plan; every one of them is a question of its own (it holds
+the conversation so far), so a recording replays the repairs too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from teachers.backends.caller import Caller
+from teachers.backends.config import EndpointConfig
+from teachers.backends.types import Ask, Message
+from teachers.team.prompting import prompt, schema
+
+ReplyT = TypeVar("ReplyT", bound=BaseModel)
+PlanT = TypeVar("PlanT")
+QUOTED = 2000
+"""Characters of a bad answer that are sent back."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One label's conversation: what was said so far, a line each, and when its answers must be there."""
+
+    ends_s: float = float("inf")
+    said: list[str] = field(default_factory=list)
+
+
+class Complaint(Exception):
+    """Why an answer will not do: a sentence for the model."""
+
+
+class GaveUp(Exception):
+    """No answer would do."""
+
+
+class Planner(Generic[ReplyT]):
+    """Asks for `reply` with the prompt `role`."""
+
+    def __init__(self, role: str, reply: type[ReplyT], caller: Caller, config: EndpointConfig) -> None:
+        self.role = role
+        self._reply = reply
+        self._caller = caller
+        self._config = config
+
+    def plan(
+        self, text: str, judge: Callable[[ReplyT], PlanT], talk: Talk, images: tuple[bytes, ...] = ()
+    ) -> PlanT:
+        """What `judge` makes of the answer; it raises `Complaint` where that will not do. Raises GaveUp after
+        the last repair, and what the caller raises."""
+        messages: tuple[Message, ...] = (Message("system", prompt(self.role)), Message("user", text))
+        complaint = ""
+        for _ in range(self._config.repairs + 1):
+            call = self._caller.ask(
+                Ask(
+                    self.role, messages, schema(self._reply), self._config.model, self._config.temperature,
+                    self._config.max_tokens, images,
+                ),
+                talk.ends_s,
+            )  # fmt: skip
+            try:
+                reply = self._reply.model_validate_json(_bare(call.text))
+                talk.said.append(f"{self.role}: {_spoken(reply)}")
+                return judge(reply)
+            except ValidationError as error:
+                complaint = _sentence(error) if call.text else "there was no answer"
+            except Complaint as error:
+                complaint = str(error)
+            talk.said.append(f"critic to {self.role}: {complaint}")
+            asked = prompt("repair").replace("{complaint}", complaint)
+            messages = (*messages, Message("assistant", call.text[:QUOTED]), Message("user", asked))
+        raise GaveUp(f"the {self.role} had no answer that would do: {complaint}")
+
+
+def _bare(text: str) -> str:
+    """Without the fence that many models put round JSON."""
+    inner = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
+    return inner.strip()
+
+
+def _spoken(reply: BaseModel) -> str:
+    """The answer in a line."""
+    fields = reply.model_dump()
+    thought = " ".join(str(fields.pop("thought", "")).split())
+    told = ", ".join(f"{name} {value}" for name, value in fields.items() if value not in ("", []))
+    return f"{told} ({thought})" if thought else told
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"it does not fit the JSON schema ({f'{where}: ' if where else ''}{first['msg']})"

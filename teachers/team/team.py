@@ -1,0 +1,97 @@
+"""The team over an endpoint as one `Teacher`.
+
+Invariant: a label, valid or not, for every state: what no answer, no plan or an end of the budget leaves open
+is an invalid label with the reason. The version names the model, the prompts and what the team may know.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from teachers.backends.caller import Caller
+from teachers.backends.types import Halted, NoAnswer
+from teachers.config import TeacherConfig
+from teachers.roles import Conductor, Manager, team_label
+from teachers.team.frames import png
+from teachers.team.llm_roles import LLMActor, LLMConductor, LLMManager, TeamSituation
+from teachers.team.planner import Complaint, GaveUp, Planner, Talk
+from teachers.team.prompting import prompts_hash
+from teachers.team.replies import PlainReply
+from teachers.team.skills import find_skill
+from teachers.types import Label, Role
+from teachers.voxel_team import VoxelConductor, VoxelManager
+from worlds.types import Mirror, Observation
+
+
+def version_of(config: TeacherConfig) -> str:
+    """E.g. "gpt-5-team-1-3fa9c2d1-accumulated"."""
+    model = re.sub(r"[^\w.-]+", "_", config.endpoint.model)
+    alone = "" if config.endpoint.team_calls else "-actor"
+    return f"{model}-team-1-{prompts_hash()}-{config.map}{alone}"
+
+
+class VoxelEndpointTeam:
+    """Three roles of the voxel world over one model."""
+
+    def __init__(self, config: TeacherConfig, caller: Caller) -> None:
+        self.version = version_of(config)
+        self._config = config
+        self._caller = caller
+        endpoint = config.endpoint
+        whole = endpoint.team_calls
+        self._manager: Manager[TeamSituation] = LLMManager(caller, endpoint) if whole else VoxelManager()
+        self._conductor: Conductor[TeamSituation] = (
+            LLMConductor(caller, endpoint) if whole else VoxelConductor()
+        )
+        self._actor = LLMActor(caller, endpoint)
+
+    def label(self, observation: Observation, mirror: Mirror, role: Role = "actor") -> Label:
+        """The label of `role`. Raises ValueError for another world's mirror."""
+        told = TeamSituation.read(observation, mirror, self._config)
+        situation = replace(told, talk=Talk(self._caller.patience()))
+        try:
+            label = team_label(situation, self._manager, self._conductor, self._actor, role)
+        except (GaveUp, NoAnswer, Halted) as error:
+            label = Label(role, "", situation.note, valid=False, reason=str(error))
+        return replace(label, said=tuple(situation.talk.said))
+
+
+class PlainEndpointTeacher:
+    """A model that acts in a world without roles of its own, told the mirror's text."""
+
+    def __init__(self, config: TeacherConfig, caller: Caller) -> None:
+        self.version = version_of(config)
+        self._caller = caller
+        self._planner = Planner("plain", PlainReply, caller, config.endpoint)
+        self._images = config.endpoint.images
+
+    def label(self, observation: Observation, mirror: Mirror, role: Role = "actor") -> Label:
+        """The model's action and note."""
+        if role != "actor":
+            return Label(role, "", valid=False, reason=f"{mirror.world} has one body and no {role}")
+        talk = Talk(self._caller.patience())
+        legal, notes = observation.actions, observation.notes
+
+        def judge(reply: PlainReply) -> Label:
+            action = find_skill(reply.action, legal)
+            if action is None:
+                raise Complaint(f"{reply.action!r} matches no legal action: {', '.join(legal)}")
+            note = reply.note.strip()
+            if notes and note not in notes:
+                raise Complaint(f"{reply.note!r} is none of the notes: {', '.join(notes)}")
+            found = (find_skill(text, legal) for text in reply.also_good)
+            return Label(
+                role,
+                action,
+                note if notes else "",
+                tuple(sorted({action, *(other for other in found if other)})),
+            )
+
+        text = f"{mirror.text}\nNotes: {' | '.join(notes)}\nLegal actions: {' | '.join(legal)}"
+        images = (png(observation.frame),) if self._images else ()
+        try:
+            label = self._planner.plan(text, judge, talk, images)
+        except (GaveUp, NoAnswer, Halted) as error:
+            label = Label(role, "", valid=False, reason=str(error))
+        return replace(label, said=tuple(talk.said))

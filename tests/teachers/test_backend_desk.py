@@ -1,0 +1,221 @@
+"""The desk and the caller: asked once, within limits and budgets, through outages. Time is the test's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from teachers.backends.caller import Caller
+from teachers.backends.config import EndpointConfig
+from teachers.backends.desk import OUT_AFTER, CallDesk
+from teachers.backends.recording import Recording
+from teachers.backends.types import Ask, Call, Halted, Message, NoAnswer, Refused, Unreachable
+
+ASK = Ask("actor", (Message("user", "u"),), "{}", "m")
+CALL = Call("{}", "m", 60, 40, 0.1, 0.5)
+
+
+class Clock:
+    """Seconds that pass by sleeping alone."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+
+
+class Chat:
+    """Answers by `answer(number of the try)`."""
+
+    def __init__(self, answer: Callable[[int], Call]) -> None:
+        self._answer = answer
+        self.tries = 0
+
+    def ask(self, ask: Ask) -> Call:
+        self.tries += 1
+        return self._answer(self.tries)
+
+
+def made(
+    tmp_path: Path, answer: Callable[[int], Call], replay: bool = False, **settings: float
+) -> tuple[Caller, Chat, CallDesk, Clock]:
+    config, clock = EndpointConfig(**settings), Clock()  # type: ignore[arg-type]
+    desk = CallDesk(config, Recording(tmp_path / "calls.sqlite"), replay, clock)
+    chat = Chat(answer)
+    return Caller(config, desk, chat, clock.sleep, clock), chat, desk, clock
+
+
+def numbered(i: int) -> Ask:
+    return replace(ASK, model=f"m{i}")
+
+
+def fails(error: Exception, times: int) -> Callable[[int], Call]:
+    def answer(number: int) -> Call:
+        if number <= times:
+            raise error
+        return CALL
+
+    return answer
+
+
+def test_an_answer_is_asked_for_once(tmp_path: Path) -> None:
+    caller, chat, _, _ = made(tmp_path, lambda _: CALL)
+    assert [caller.ask(ASK, caller.patience()) for _ in range(3)] == [CALL] * 3
+    assert chat.tries == 1
+
+
+def test_identical_questions_in_flight_are_asked_once(tmp_path: Path) -> None:
+    """Real threads and a real clock: nine wait for the one that asks."""
+    release = threading.Event()
+    desk = CallDesk(EndpointConfig(), Recording(tmp_path / "calls.sqlite"))
+
+    def answer(number: int) -> Call:
+        assert release.wait(10)
+        return replace(CALL, text=str(number))
+
+    chat = Chat(answer)
+    caller = Caller(EndpointConfig(), desk, chat)
+    found: list[Call] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(caller.ask(ASK, caller.patience()))) for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert [call.text for call in found] == ["1"] * 10
+    assert chat.tries == 1
+
+
+@pytest.mark.parametrize("error", [Unreachable("500"), Unreachable("429", True, 3.0)])
+def test_a_try_that_fails_is_made_again(tmp_path: Path, error: Unreachable) -> None:
+    caller, chat, _, clock = made(tmp_path, fails(error, 3))
+    assert caller.ask(ASK, caller.patience()) == CALL
+    assert chat.tries == 4
+    assert clock.slept >= (9.0 if error.busy else 0.25 + 0.5 + 1.0)
+
+
+def test_a_pause_that_one_was_asked_for_holds_for_all(tmp_path: Path) -> None:
+    _, _, desk, clock = made(tmp_path, lambda _: CALL)
+    assert desk.open("a", 1).kind == "ask"
+    desk.fail("a", "busy", True, 5.0)
+    assert desk.open("b", 1).wait_s == pytest.approx(5.0)
+    clock.sleep(5.0)
+    assert desk.open("b", 1).kind == "ask"
+
+
+def test_tries_and_patience_end_in_a_reason(tmp_path: Path) -> None:
+    caller, chat, _, _ = made(tmp_path, fails(Unreachable("it is on fire"), 1000), tries=3)
+    with pytest.raises(NoAnswer, match="3 tries: it is on fire"):
+        caller.ask(ASK, caller.patience())
+    assert chat.tries == 3
+    caller, chat, _, clock = made(tmp_path, fails(Unreachable("out"), 10**6), tries=10**6, patience_s=20)
+    with pytest.raises(NoAnswer, match="20 s: out"):
+        caller.ask(ASK, caller.patience())
+    assert clock.slept <= 20.001
+
+
+def test_an_outage_is_probed_by_one_and_ends_for_all(tmp_path: Path) -> None:
+    _, _, desk, clock = made(tmp_path, lambda _: CALL)
+    for i in range(OUT_AFTER):
+        assert desk.open(str(i), 1).kind == "ask"
+        desk.fail(str(i), "down", False, 0.0)
+    clock.sleep(1.0)
+    assert desk.open("probe", 1).kind == "ask"
+    others = [desk.open(f"other {i}", 1) for i in range(20)]
+    assert {ticket.kind for ticket in others} == {"wait"}
+    assert others[0].reason == "down"
+    desk.close("probe", "actor", {}, CALL)
+    assert {desk.open(f"other {i}", 1).kind for i in range(20)} == {"ask"}
+
+
+def test_probes_become_rarer(tmp_path: Path) -> None:
+    _, _, desk, clock = made(tmp_path, lambda _: CALL)
+    probes, ends = 0, clock.now + 600
+    while clock.now < ends:
+        ticket = desk.open("q", 1)
+        if ticket.kind == "ask":
+            probes += 1
+            desk.fail("q", "down", False, 0.0)
+        clock.sleep(ticket.wait_s or 0.01)
+    assert 600 / 15 <= probes <= 600 / 15 + 15
+
+
+def test_a_question_whose_asker_died_is_asked_again(tmp_path: Path) -> None:
+    _, _, desk, clock = made(tmp_path, lambda _: CALL, timeout_s=30.0)
+    assert desk.open("q", 1).kind == "ask"
+    assert desk.open("q", 1).kind == "wait"
+    clock.sleep(36.0)
+    assert desk.open("q", 1).kind == "ask"
+
+
+def test_limits_hold_over_all_who_ask(tmp_path: Path) -> None:
+    caller, chat, _, clock = made(tmp_path, lambda _: CALL, requests_per_minute=60, patience_s=1e6)
+    for i in range(120):
+        caller.ask(numbered(i), caller.patience())
+    assert 100 < clock.slept < 180
+    assert chat.tries == 120
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"budget_tokens": 250}, r"250 tokens is spent \(300\).*budget_tokens"),
+        ({"budget_money": 1.2, "price_in": 1.0}, r"1\.2 is spent \(1\.50\).*budget_money"),
+    ],
+)
+def test_a_budget_ends_the_questions(tmp_path: Path, settings: dict[str, float], told: str) -> None:
+    caller, chat, desk, _ = made(tmp_path, lambda _: CALL, **settings)
+    for i in range(3):
+        caller.ask(numbered(i), caller.patience())
+    assert desk.verdict() is None
+    with pytest.raises(Halted, match=told):
+        caller.ask(numbered(3), caller.patience())
+    assert chat.tries == 3
+    verdict = desk.verdict()
+    assert verdict is not None
+    assert verdict.kind == "spent"
+    assert caller.ask(numbered(0), caller.patience()) == CALL  # what is recorded costs nothing
+
+
+def test_a_budget_outlives_the_process(tmp_path: Path) -> None:
+    caller, _, _, _ = made(tmp_path, lambda _: CALL, budget_tokens=250)
+    for i in range(3):
+        caller.ask(numbered(i), caller.patience())
+    caller, chat, _, _ = made(tmp_path, lambda _: CALL, budget_tokens=250)
+    with pytest.raises(Halted):
+        caller.ask(numbered(9), caller.patience())
+    assert chat.tries == 0
+
+
+def test_a_replay_never_asks(tmp_path: Path) -> None:
+    caller, _, _, _ = made(tmp_path, lambda _: CALL)
+    caller.ask(ASK, caller.patience())
+    caller, chat, desk, _ = made(tmp_path, lambda _: CALL, replay=True)
+    assert caller.ask(ASK, caller.patience()) == CALL
+    with pytest.raises(Halted, match="does not hold"):
+        caller.ask(numbered(1), caller.patience())
+    verdict = desk.verdict()
+    assert verdict is not None
+    assert (verdict.kind, chat.tries) == ("missed", 0)
+
+
+def test_an_endpoint_that_refuses_ends_the_questions(tmp_path: Path) -> None:
+    caller, chat, desk, _ = made(tmp_path, fails(Refused("401: look at key_file"), 9))
+    for _ in range(2):
+        with pytest.raises(Halted, match="key_file"):
+            caller.ask(ASK, caller.patience())
+    verdict = desk.verdict()
+    assert verdict is not None
+    assert (verdict.kind, chat.tries) == ("refused", 1)
