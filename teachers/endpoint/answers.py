@@ -72,6 +72,8 @@ def answer(user_texts: Sequence[str]) -> str:
 def _act(situation: ToldSituation, phase: Phase, rejected: Sequence[str]) -> Choice:
     """The scripted actor's choice, planned again as if the rejected walks had got stuck here; what is left
     where it insists on something rejected is the best of the others."""
+    if phase.name == "approach" and not len(situation.targets):
+        phase = replace(phase, name="search")
     tried = tuple(Turn("", action, STUCK, situation.pose[2]) for action in rejected if action in WALKS)
     observation = replace(situation.observation, history=(*situation.observation.history, *tried))
     choice = VoxelActor().act(replace(situation, observation=observation), phase)
