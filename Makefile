@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test lint types quick slow clean
+.PHONY: help demo demo-endpoint test lint types quick slow clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,6 +31,11 @@ $(BIN)/.compiled: $(BIN)/.ready $(wildcard worlds/voxel/*.py)
 demo: $(BIN)/.ready $(BIN)/.compiled  ## set up, then distil the teacher team into the student and write the report
 	$(BIN)/python retort.py doctor
 	$(BIN)/python retort.py train configs/demo.yaml
+
+# The same run with the teacher asked over HTTP: a local endpoint is started for it, and ended after it.
+demo-endpoint: $(BIN)/.ready $(BIN)/.compiled  ## the demo with its teacher behind an OpenAI-compatible endpoint
+	$(BIN)/python retort.py endpoint & endpoint=$$!; trap "kill $$endpoint" EXIT; \
+	$(BIN)/python retort.py endpoint --wait && $(BIN)/python retort.py train configs/demo.yaml name=demo-endpoint teacher.backend=openai
 
 test: lint types quick slow  ## lint, type-check and run all tests
 

@@ -92,7 +92,7 @@ def pretrain(
 
 @app.command()
 def bench(
-    stage: Annotated[str, typer.Argument(help="world, decide, learner, pipeline or serve.")],
+    stage: Annotated[str, typer.Argument(help="world, decide, learner, pipeline, serve or teacher.")],
     as_json: Json = False,
 ) -> None:
     """Measure a stage beside a peer in the same run."""
@@ -143,8 +143,14 @@ def endpoint(
         float, typer.Option(help="Share of requests that fail, in all the ways there are.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Decides which.")] = 0,
+    wait: Annotated[bool, typer.Option(help="Start none: wait until one listens there.")] = False,
 ) -> None:
     """An OpenAI-compatible teacher to try: the scripted planners, reading prompts, behind HTTP."""
+    if wait:
+        from cluster.checks import await_endpoint
+
+        await_endpoint(host, port)
+        return
     from teachers.endpoint.faults import FaultConfig
     from teachers.endpoint.server import run_endpoint
 

@@ -6,6 +6,7 @@ Invariant: nothing here starts or writes anything.
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +55,19 @@ def check_endpoint(endpoint: EndpointConfig) -> None:
             f"nobody listens at teacher.endpoint.url={endpoint.url} ({error.strerror or error}): start it "
             "(`python retort.py endpoint` is one to try), or name another"
         ) from error
+
+
+def await_endpoint(host: str, port: int, patience_s: float = 60.0) -> None:
+    """Wait until somebody listens there. Raises ValueError where nobody does in time."""
+    ends_s = time.monotonic() + patience_s
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=5.0).close()
+            return
+        except OSError as error:
+            if time.monotonic() > ends_s:
+                raise ValueError(f"nobody listens at {host}:{port} after {patience_s:g} s") from error
+        time.sleep(0.2)
 
 
 MAY_CHANGE = (

@@ -102,6 +102,7 @@ def _trace(episode: EpisodeResult, policy: str, frame_size: int) -> Trace:
                 sounds=[f"{s.name} {s.bearing_deg:+.0f} deg ({s.loudness:.2f})" for s in seen.sounds],
                 heading_deg=seen.status.heading_deg,
                 map_xy=place,
+                said=list(label.said) if label else [],
             )
         )
         world.step(reply)

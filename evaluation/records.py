@@ -98,7 +98,8 @@ def verdicts(scores: Sequence[Score]) -> list[str]:
 
 
 class TraceStep(BaseModel):
-    """One decision: what was seen, done and advised. `alternatives` are (action, probability)."""
+    """One decision: what was seen, done and advised. `alternatives` are (action, probability); `said` is what
+    the teacher's roles and critics said on the way to their advice, a line each."""
 
     frame: str
     note: str
@@ -111,6 +112,7 @@ class TraceStep(BaseModel):
     sounds: list[str]
     heading_deg: float
     map_xy: tuple[float, float]
+    said: list[str] = []
 
 
 class Trace(BaseModel):

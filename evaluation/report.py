@@ -17,6 +17,7 @@ from typing import Any
 from evaluation.files import write_whole
 from evaluation.records import Evaluation, Score, verdicts
 from evaluation.statistics import wilson
+from teachers.backends.recording import Recording
 
 TEMPLATE = Path(__file__).with_name("report.html")
 ORDER = ("teacher", "expert", "student", "reference", "base", "blank", "random")
@@ -39,7 +40,7 @@ def write_report(run: Path) -> Path:
         subtitle=html.escape(subtitle),
         tables=_tables(evaluation.scores if evaluation else []),
         plots="".join(f'<div class="card">{plot}</div>' for plot in _plots(records)),
-        timing=_timing(records),
+        timing=_timing(records) + _calls(run / "calls.sqlite", records),
         config=html.escape(config),
         # "</" or "<!--" would end, or never end, the script element that carries the JSON
         traces=json.dumps(traces).replace("<", "\\u003c"),
@@ -178,6 +179,28 @@ def _line_plot(title: str, lines: dict[str, list[tuple[float, float]]], xlabel: 
         axes.legend(frameon=False)
 
     return _svg(draw)
+
+
+def _calls(file: Path, records: Sequence[dict[str, Any]]) -> str:
+    """What the teacher's endpoint was asked, by role, per episode that it labelled."""
+    if not file.is_file():
+        return ""
+    recording = Recording(file)
+    sums = recording.by_purpose()
+    recording.close()
+    labelled = [r for r in records if r["kind"] == "rollout" and r.get("phase") == "distil"]
+    episodes = max(1, sum(r["episodes"] for r in labelled))
+    body = "".join(
+        f"<tr><td>{html.escape(role)}</td><td>{s['calls']:,.0f}</td><td>{s['calls'] / episodes:.2f}</td>"
+        f"<td>{s['tokens'] / episodes:,.0f}</td><td>{s['seconds'] / episodes:.2f}</td>"
+        f"<td>{s['cost']:.4f}</td></tr>"
+        for role, s in sums.items()
+    )
+    return (
+        '<div class="card"><h3>teacher calls</h3><table><tr><th>role</th><th>calls</th><th>calls/episode</th>'
+        f"<th>tokens/episode</th><th>seconds/episode</th><th>cost</th></tr>{body}</table>"
+        f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes.</p></div>'
+    )
 
 
 def _svg(draw: Any) -> str:

@@ -115,8 +115,10 @@ def team_label(
     plan = manager.plan(situation)
     if role == "manager":
         return Label(role, plan.text, situation.note, (plan.text,))
+    said: tuple[str, ...] = (f"manager: {plan.text}",)
     phase = conductor.phase(situation, plan.subtasks[situation.body])
     if role == "conductor":
-        return Label(role, phase.text, situation.note, (phase.text,))
+        return Label(role, phase.text, situation.note, (phase.text,), said=said)
+    said = (*said, f"conductor: {phase.text}")
     choice = actor.act(situation, phase)
-    return Label(role, choice.action, situation.note, choice.equally_good, choice.values)
+    return Label(role, choice.action, situation.note, choice.equally_good, choice.values, said=said)

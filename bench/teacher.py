@@ -1,0 +1,143 @@
+"""The team over an endpoint: how fast a replica host labels, and whether it says what the scripted team says.
+
+A real endpoint runs beside it (another process, `LATENCY_S` per answer) and one Ray teacher process asks it,
+with `IN_FLIGHT` calls allowed at once. The endpoint's own planning takes its share of the same cores.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from actors.ray_desk import start_desk
+from actors.ray_parts import Parts, TeacherServer
+from actors.types import State
+from bench.rows import row
+from cluster.ray_start import start_ray
+from student.prompts import build_prompt
+from teachers.backends.config import EndpointConfig
+from teachers.backends.recording import Recording
+from teachers.config import TeacherConfig
+from teachers.make import TeacherMaker, make_teacher
+from teachers.types import Label
+from worlds.base import join_reply
+from worlds.make import make_world
+from worlds.types import EpisodeSpec
+from worlds.voxel.world import SUITES
+
+LATENCY_S = 0.5
+IN_FLIGHT = 64
+BATCH = 16
+"""States a question: what a host with so many worlds asks at once."""
+STATES = 1600
+WARM = 128
+WAIT_S = 120.0
+
+
+def run() -> list[dict[str, Any]]:
+    """Rows `teacher_labels_per_s` (its peer is the ideal, `IN_FLIGHT` / `LATENCY_S`),
+    `teacher_calls_per_label`, and per suite `teacher_agreement_SUITE`: the share of states where the label is
+    one of the scripted team's equally good actions (its peer: the same where the critic did not object)."""
+    reached = {suite: list(_states(suite, STATES // len(SUITES))) for suite in SUITES}
+    states = [
+        state for row_ in zip(*(found for found in reached.values()), strict=False) for state, _ in row_
+    ]
+    start_ray(256)
+    try:
+        with _endpoint() as url, tempfile.TemporaryDirectory() as folder:
+            config = TeacherConfig(
+                backend="openai", endpoint=EndpointConfig(url=url, in_flight=IN_FLIGHT, timeout_s=30.0)
+            )
+            desk = start_desk(config, Path(folder))
+            parts = Parts(
+                make_world,
+                {"teacher": TeacherMaker(config, desk)},
+                _no_student,
+                teacher_threads=4 * IN_FLIGHT,
+            )
+            server = ray.remote(TeacherServer).options(max_concurrency=IN_FLIGHT).remote(parts)
+            _ask(server, states[:WARM])
+            began = time.monotonic()
+            labels = _ask(server, states[WARM:])
+            rate = len(labels) / (time.monotonic() - began)
+            agreed = {suite: _agreement(server, found) for suite, found in reached.items()}
+            calls = Recording(Path(folder) / "calls.sqlite").totals().calls
+    finally:
+        ray.shutdown()
+    assert all(label.valid for label in labels), [label.reason for label in labels if not label.valid][:3]
+    rows = [
+        row("teacher_labels_per_s", rate, "labels/s", "in flight / latency", IN_FLIGHT / LATENCY_S),
+        row("teacher_calls_per_label", calls / len(states), "calls"),
+    ]
+    return rows + [
+        row(f"teacher_agreement_{suite.split('/')[1]}", all_, "share", "where the critic agreed", unopposed)
+        for suite, (all_, unopposed) in agreed.items()
+    ]
+
+
+def _states(suite: str, count: int) -> Iterator[tuple[State, Label]]:
+    """States that the scripted team reaches on training worlds, with its labels."""
+    teacher, world, index, found = make_teacher(suite), make_world(suite), 0, 0
+    while True:
+        world.reset(options={"episode": EpisodeSpec(suite, "train", index)})
+        index, over = index + 1, False
+        while not over:
+            observation, mirror = world.observe(), world.mirror()
+            label = teacher.label(observation, mirror)
+            yield State(suite, "actor", observation, mirror, build_prompt(observation)), label
+            found += 1
+            if found == count:
+                return
+            _, _, won, out, _ = world.step(join_reply(label.note, label.action))
+            over = won or out
+
+
+def _ask(server: Any, states: Sequence[State]) -> list[Label]:
+    """All labels; as many questions are open as the limit of calls needs."""
+    batches = [list(states[start : start + BATCH]) for start in range(0, len(states), BATCH)]
+    open_, labels = list[Any](), list[Label]()
+    for batch in batches:
+        if len(open_) >= 3 * IN_FLIGHT // BATCH:
+            labels += ray.get(open_.pop(0), timeout=WAIT_S)
+        open_.append(server.label_batch.remote("teacher", batch))
+    for call in open_:
+        labels += ray.get(call, timeout=WAIT_S)
+    return labels
+
+
+def _agreement(server: Any, reached: Sequence[tuple[State, Label]]) -> tuple[float, float]:
+    labels = _ask(server, [state for state, _ in reached])
+    same = [
+        label.action in scripted.equally_good for label, (_, scripted) in zip(labels, reached, strict=True)
+    ]
+    unopposed = [
+        agrees
+        for agrees, label in zip(same, labels, strict=True)
+        if not any(line.startswith("critic") for line in label.said)
+    ]
+    return sum(same) / len(same), sum(unopposed) / max(1, len(unopposed))
+
+
+@contextmanager
+def _endpoint() -> Iterator[str]:
+    """A local endpoint on a free port, in a process of its own."""
+    command = [sys.executable, "retort.py", "endpoint", "--port", "0", "--latency", str(LATENCY_S)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split(": ", 1)[1].split(",")[0]
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _no_student() -> Any:
+    raise AssertionError("a teacher process holds no student")
