@@ -36,19 +36,11 @@ class OpenAIChat:
     def ask(self, ask: Ask) -> Call:
         """The answer, whatever it says ("" for a refusal or no choice). Raises Unreachable or Refused."""
         import openai
+        from openai.types.chat import ChatCompletion
 
         began = time.monotonic()
         try:
-            reply: Any = self._client.chat.completions.create(  # type: ignore[call-overload]
-                model=ask.model,
-                messages=ask.wire(),
-                temperature=ask.temperature,
-                max_tokens=ask.max_tokens,
-                response_format={
-                    "type": "json_schema",
-                    "json_schema": {"name": ask.purpose, "schema": json.loads(ask.schema), "strict": True},
-                },
-            )
+            reply = self._client.post("/chat/completions", cast_to=ChatCompletion, body=self._body(ask))
         except openai.APITimeoutError as error:
             raise Unreachable(f"{self._config.url} gave no answer in {self._config.timeout_s:g} s") from error
         except openai.APIStatusError as error:
@@ -63,6 +55,21 @@ class OpenAIChat:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    @staticmethod
+    def _body(ask: Ask) -> dict[str, Any]:
+        """The request as it goes over the wire: what `chat.completions.create` would make of the same
+        arguments, at half the time (it walks through all of their types)."""
+        return {
+            "model": ask.model,
+            "messages": ask.wire(),
+            "temperature": ask.temperature,
+            "max_tokens": ask.max_tokens,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": ask.purpose, "schema": json.loads(ask.schema), "strict": True},
+            },
+        }
 
     def _call(self, reply: Any, latency_s: float) -> Call:
         choices, usage = getattr(reply, "choices", None), getattr(reply, "usage", None)
