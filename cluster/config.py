@@ -49,8 +49,9 @@ class DistilConfig:
 
     In round r (from 0) the teacher acts with probability `mix_start * mix_decay**r` per decision
     (DAgger's beta schedule), else the student, sampling at `temperature`. `curriculum` gives the
-    difficulty of each round, its last entry for all later ones. `staleness` is S: a chunk may be
-    produced by weights at most S versions older than the ones it trains.
+    difficulty of each round, its last entry for all later ones; with `adaptive`, every round is of all suites
+    at all of these difficulties, most of those that succeed about half of the time (teachers/curriculum.py).
+    `staleness` is S: a chunk may be produced by weights at most S versions older than the ones it trains.
     `reached_by` is "student" for DAgger; "teacher" gives plain cloning on the same label budget.
     """
 
@@ -63,6 +64,7 @@ class DistilConfig:
     temperature: float = 0.7
     staleness: int = 0
     curriculum: tuple[int, ...] = (2,)
+    adaptive: bool = False
     roles: tuple[str, ...] = ("actor",)
 
     def __post_init__(self) -> None:

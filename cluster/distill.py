@@ -9,6 +9,7 @@ trains on none twice.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from actors.codec import decode, encode, order_of
 from actors.types import EpisodeFailure, EpisodeOutcome, EpisodeResult, PlaySettings
 from cluster.config import RunConfig
 from cluster.metrics import MetricsLog
-from cluster.plan import Chunk, may_produce
+from cluster.plan import Chunk, drawn, may_produce
 from cluster.ports import Job, Learning, Rollouts
 from cluster.replay import LedgerPool
 from cluster.run import RunFailed, RunPaused
@@ -26,6 +27,7 @@ from ledger import Ledger
 from ledger.records import sample_id
 from student.types import Sample
 from teachers.backends.types import Verdict
+from teachers.curriculum import Kind, Tally
 
 LEASE_S = 24 * 3600.0
 OWNER = "learner"
@@ -143,6 +145,7 @@ class Distiller:
             chunk = self._chunks[self._submitted]
             if not may_produce(chunk, self._current, self._config.distil.staleness):
                 return
+            chunk = self._draw(chunk)
             ended = self._tallies[chunk.index].ended
             specs = tuple(spec for position, spec in enumerate(chunk.specs) if position not in ended)
             settings = PlaySettings(
@@ -157,6 +160,24 @@ class Distiller:
                 job = Job(chunk.index, specs, chunk.reached_by, chunk.labelled_by, settings)
                 self._rollouts.submit(job)
             self._submitted += 1
+
+    def _draw(self, chunk: Chunk) -> Chunk:
+        """Choose an adaptive chunk's episodes, from the chunks that had ended at the latest when it could
+        first be produced: so a resumed run, or one on another machine, chooses the same."""
+        if not chunk.adaptive:
+            return chunk
+        counts: Counter[tuple[Kind, bool]] = Counter()
+        for index in range(self._first, chunk.index - self._config.distil.staleness):
+            for position in range(len(self._chunks[index].specs)):
+                won = self._ledger.metadata(f"outcome/{index}/{position}")
+                if won is not None:
+                    counts[Kind(*won[:2]), bool(won[2])] += 1
+        kinds = {kind for kind, _ in counts}
+        tallies = {k: Tally(counts[k, True], counts[k, True] + counts[k, False]) for k in kinds}
+        chunk = drawn(self._config, chunk, tallies)
+        self._chunks[chunk.index] = chunk
+        self._positions[chunk.index] = {spec: position for position, spec in enumerate(chunk.specs)}
+        return chunk
 
     def _record(self, chunk: Chunk, outcome: EpisodeOutcome) -> None:
         """Take an episode's samples into the ledger, or its failure into the books."""
@@ -179,6 +200,10 @@ class Distiller:
                     "go on with --resume."
                 )
             return
+        if chunk.adaptive:
+            spec = outcome.spec
+            entry = [spec.suite, spec.difficulty, outcome.success]
+            self._ledger.put_metadata({f"outcome/{chunk.index}/{position}": entry})
         samples = outcome.samples
         if chunk.phase == "reference":
             samples = tuple(_demonstrated(sample, outcome.spec.seed) for sample in samples)

@@ -4,7 +4,8 @@ A run is a sequence of chunks; training chunk c turns version c of the student i
 holds the rule-based expert's demonstrations (they make the reference policy), chunk 1 the same states
 relabelled by the teacher, chunks 2.. the states that the student reached.
 
-Invariants: the plan is a function of the config; no training episode is in two chunks, but for the
+Invariants: the plan is a function of the config (an adaptive chunk's episodes, of how those went that any
+producer within the staleness bound knows of); no training episode is in two chunks, but for the
 demonstrations and their relabelling; a chunk that the student reaches is produced by weights at most
 `staleness` versions older than the version it trains (`may_produce`), so measured staleness cannot
 exceed the bound.
@@ -12,10 +13,12 @@ exceed the bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cluster.config import RunConfig
+from teachers.curriculum import Kind, Tally, draw
 from worlds.types import EpisodeSpec
 
 Phase = Literal["reference", "distil"]
@@ -23,7 +26,8 @@ Phase = Literal["reference", "distil"]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Episodes that train one version. `epochs` 0 means the learner's own number of steps."""
+    """Episodes that train one version. `epochs` 0 means the learner's own number of steps. Those of an
+    `adaptive` chunk are drawn when it is produced (`drawn`): until then `specs` tells only how many."""
 
     index: int
     phase: Phase
@@ -33,6 +37,7 @@ class Chunk:
     mix: float
     temperature: float
     epochs: float
+    adaptive: bool = False
 
     @property
     def name(self) -> str:
@@ -62,6 +67,7 @@ def make_plan(config: RunConfig) -> tuple[Chunk, ...]:
                 mix=distil.mix(round_index),
                 temperature=distil.temperature,
                 epochs=0.0,
+                adaptive=distil.adaptive,
             )
         )
     return tuple(chunks)
@@ -75,6 +81,17 @@ def may_produce(chunk: Chunk, version: int, staleness: int) -> bool:
     """
     slack = staleness if chunk.reached_by == "student" else max(1, staleness)
     return version >= chunk.index - slack
+
+
+def drawn(config: RunConfig, chunk: Chunk, tallies: Mapping[Kind, Tally]) -> Chunk:
+    """An adaptive chunk with its episodes, in the proportions that earlier ones of each kind ask for. Their
+    indices are running numbers of the whole run, which no other chunk uses."""
+    kinds = [Kind(suite, level) for suite in config.suites for level in sorted(set(config.distil.curriculum))]
+    count = len(chunk.specs)
+    first = config.reference.episodes + (chunk.index - 2) * count
+    chosen = draw(kinds, tallies, count)
+    specs = (EpisodeSpec(kind.suite, "train", first + i, kind.difficulty) for i, kind in enumerate(chosen))
+    return replace(chunk, specs=tuple(specs))
 
 
 def _specs(config: RunConfig, first: int, count: int, difficulty: int) -> tuple[EpisodeSpec, ...]:

@@ -118,3 +118,12 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         inner = isinstance(value, dict) and value
         found |= flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
     return found
+
+
+def test_ray_serve_takes_the_teachers_manifest() -> None:
+    schema = pytest.importorskip("ray.serve.schema")
+    manifest = Path(__file__).parents[2] / "cluster" / "manifests" / "teacher_llm.yaml"
+    deploy = schema.ServeDeploySchema.model_validate(yaml.safe_load(manifest.read_text("utf-8")))
+    served = deploy.applications[0].args["llm_configs"][0]["model_loading_config"]["model_id"]
+    asked = load_config(Path(__file__).parents[2] / "configs" / "llm-teacher.yaml").teacher.endpoint
+    assert (asked.model, asked.url) == (served, f"http://127.0.0.1:{deploy.http_options.port}/v1")

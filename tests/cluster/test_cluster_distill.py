@@ -111,12 +111,18 @@ class Learner:
 class Run:
     """One phase of a run in a folder, to be run, killed and run again."""
 
-    def __init__(self, folder: Path, staleness: int = 0) -> None:
+    def __init__(self, folder: Path, staleness: int = 0, adaptive: bool = False) -> None:
         self.folder = folder
         self.config = RunConfig(
             suites=(toy.SUITE,),
             reference=ReferenceConfig(episodes=EPISODES, epochs=0.01),
-            distil=DistilConfig(rounds=ROUNDS, episodes_per_round=EPISODES, staleness=staleness),
+            distil=DistilConfig(
+                rounds=ROUNDS,
+                episodes_per_round=EPISODES,
+                staleness=staleness,
+                adaptive=adaptive,
+                curriculum=(1, 2) if adaptive else (2,),
+            ),
         )
         self.plan = make_plan(self.config)
 
@@ -181,6 +187,20 @@ def test_few_epochs_of_a_small_chunk_are_one_step_and_rounds_take_the_learners_o
     run = Run(tmp_path)
     assert run.go("reference", [], Players()).steps == [1]
     assert run.go("distil", [], Players()).steps[1:] == [0] * ROUNDS
+
+
+@pytest.mark.parametrize("version", range(ROUNDS + 1))
+def test_an_adaptive_run_draws_the_same_episodes_after_a_kill(tmp_path: Path, version: int) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = Run(tmp_path / "whole", adaptive=True).go("distil", [], Players())
+    levels = {spec.difficulty for chunk in Run(tmp_path).plan for spec in chunk.specs}
+    assert levels == {2}  # nothing is drawn yet
+    killed, saved = Run(tmp_path, adaptive=True), list[int]()
+    with pytest.raises(Stop):
+        killed.go("distil", saved, Players(), (version, "before"))
+    resumed = killed.go("distil", saved, Players())
+    assert ids(resumed.fresh) == ids(whole.fresh)[sum(saved[:version]) :]
+    assert {sample.episode.split(":d")[1][0] for sample in whole.fresh[-1]} == {"1", "2"}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

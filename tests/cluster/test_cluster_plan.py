@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.config import DistilConfig, ReferenceConfig, RunConfig
-from cluster.plan import make_plan, may_produce
+from cluster.plan import drawn, make_plan, may_produce
+from teachers.curriculum import Kind, Tally
 
 
 def config(episodes: int, rounds: int, per_round: int, reached_by: str = "student") -> RunConfig:
@@ -61,3 +62,17 @@ def test_pacing_bounds_staleness_whatever_the_timing(staleness: int, rounds: int
     for chunk in chunks:
         if chunk.reached_by == "student":
             assert 0 <= chunk.index - acted[chunk.index] <= staleness
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 20))
+def test_adaptive_chunks_share_no_episode_with_others(episodes: int, rounds: int, per_round: int) -> None:
+    plan_config = config(episodes, rounds, per_round)
+    plan_config.distil.adaptive, plan_config.distil.curriculum = True, (2, 1)
+    chunks = make_plan(plan_config)
+    tallies = {Kind("voxel/goal_name", 1): Tally(9, 10)}
+    filled = [drawn(plan_config, chunk, tallies) if chunk.adaptive else chunk for chunk in chunks]
+    assert [len(chunk.specs) for chunk in filled] == [len(chunk.specs) for chunk in chunks]
+    later = [spec for chunk in filled[1:] for spec in chunk.specs]
+    assert len(later) == len(set(later)) == episodes + rounds * per_round
+    assert all(chunk.adaptive == (chunk.index >= 2) for chunk in chunks)
