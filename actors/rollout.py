@@ -32,7 +32,7 @@ from student.prompts import build_prompt
 from student.types import Sample
 from teachers.types import Role
 from worlds.base import World, join_reply
-from worlds.types import EpisodeSpec, Outcome
+from worlds.types import EpisodeSpec, Mirror, Outcome
 
 
 @dataclass
@@ -255,11 +255,16 @@ class _Cast:
         with _Guard(seat, "observing"):
             observation = seat.world.observe()
             mirrored = self.labeler is not None or self.policy.privileged
-            mirror = seat.world.mirror() if mirrored else None
+            mirror = self._told(seat.world.mirror(), seat.spec.suite) if mirrored else None
             order = seat.now[-1].text if seat.now else ""
             prompt = build_prompt(observation, role, order, self.rollout.memory_notes)
             return State(seat.spec.suite, role, observation, mirror, prompt)
         return None
+
+    def _told(self, mirror: Mirror, suite: str) -> Mirror:
+        """The mirror with the lessons of its suite."""
+        lessons = tuple(lesson for lesson in self.settings.lessons if lesson.suite == suite)
+        return replace(mirror, facts={**mirror.facts, "lessons": lessons}) if lessons else mirror
 
     def _turn(self, turn: Turn, taught: bool) -> Turn:
         label = turn.label if taught else None

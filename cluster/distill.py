@@ -20,6 +20,7 @@ from cluster.config import RunConfig
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, drawn, may_produce
 from cluster.ports import Job, Learning, Rollouts
+from cluster.reflection import Reflection
 from cluster.replay import LedgerPool
 from cluster.run import RunFailed, RunPaused
 from cluster.watch import Watch
@@ -70,9 +71,11 @@ class Distiller:
         metrics: MetricsLog,
         watch: Watch,
         verdict: Callable[[], Verdict | None] = lambda: None,
+        reflection: Reflection | None = None,
     ) -> None:
         self._config = config
         self._verdict = verdict
+        self._reflection = reflection or Reflection(ledger, None, 0)
         self._chunks = {chunk.index: chunk for chunk in chunks}
         self._first = chunks[0].index
         self._rollouts = rollouts
@@ -155,6 +158,7 @@ class Distiller:
                 mix=chunk.mix,
                 temperature=chunk.temperature,
                 roles=self._config.distil.roles,  # type: ignore[arg-type]
+                lessons=self._reflection.known(chunk.index - self._config.distil.staleness),
             )
             if specs:
                 job = Job(chunk.index, specs, chunk.reached_by, chunk.labelled_by, settings)
@@ -200,10 +204,9 @@ class Distiller:
                     "go on with --resume."
                 )
             return
-        if chunk.adaptive:
-            spec = outcome.spec
-            entry = [spec.suite, spec.difficulty, outcome.success]
-            self._ledger.put_metadata({f"outcome/{chunk.index}/{position}": entry})
+        spec = outcome.spec
+        entry = [spec.suite, spec.difficulty, outcome.success]
+        self._ledger.put_metadata({f"outcome/{chunk.index}/{position}": entry})
         samples = outcome.samples
         if chunk.phase == "reference":
             samples = tuple(_demonstrated(sample, outcome.spec.seed) for sample in samples)
@@ -241,6 +244,10 @@ class Distiller:
         steps = round(chunk.epochs * len(valid) / self._config.learner.batch)
         # 0 would be the learner's own number of steps: a small chunk must not get that many epochs.
         self._learning.start(valid, self._pool, max(1, steps) if chunk.epochs else 0)
+        if chunk.reached_by == "student":
+            learnt = self._reflection.look_back(chunk.index, chunk.specs, samples)
+            if learnt:
+                self._watch.say(f"chunk {chunk.name}: the critic drew {learnt} lessons from failed attempts")
 
     def _finish(
         self, chunk: Chunk, metrics: Mapping[str, float], seconds: float, waited: Mapping[str, float]

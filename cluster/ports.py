@@ -17,6 +17,7 @@ from learner.replay import ReplaySource
 from student.config import StudentConfig
 from student.types import Sample
 from teachers.backends.types import Verdict
+from teachers.team.reflect import Reflector
 from worlds.types import EpisodeSpec
 
 
@@ -96,6 +97,10 @@ class Machinery(Protocol):
 
     def verdict(self) -> Verdict | None:
         """Why the teacher may not be asked any more (None: it may)."""
+        ...
+
+    def reflector(self) -> Reflector | None:
+        """The critic of failed attempts (None: nobody looks back)."""
         ...
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ from student.student import Student
 from student.types import Sample
 from teachers.backends.types import Verdict
 from teachers.make import TeacherMaker, make_expert
+from teachers.team.reflect import Reflector
 from worlds.make import make_world
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,10 @@ class RayMachinery:
     def verdict(self) -> Verdict | None:
         """The desk's."""
         return self._desk.verdict() if self._desk else None
+
+    def reflector(self) -> Reflector | None:
+        """Asks from this process."""
+        return TeacherMaker(self._config.teacher, self._desk).reflector()
 
     def close(self) -> None:
         """End the cluster that was started here, or leave the one that was joined."""

@@ -26,6 +26,7 @@ from student.student import Student
 from student.types import Sample
 from teachers.backends.types import Verdict
 from teachers.make import TeacherMaker, make_expert, open_desk
+from teachers.team.reflect import Reflector
 from worlds.make import make_world
 
 
@@ -153,6 +154,10 @@ class SerialMachinery:
     def verdict(self) -> Verdict | None:
         """The desk's."""
         return self._desk.verdict() if self._desk else None
+
+    def reflector(self) -> Reflector | None:
+        """Asks from this process."""
+        return TeacherMaker(self._config.teacher, self._desk).reflector()
 
     def close(self) -> None:
         """Nothing was started."""

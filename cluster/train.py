@@ -18,6 +18,7 @@ from cluster.distill import Distiller
 from cluster.metrics import MetricsLog
 from cluster.plan import Chunk, make_plan
 from cluster.ports import Machinery
+from cluster.reflection import Reflection
 from cluster.run import RunFailed, RunFolder, RunPaused
 from cluster.watch import Watch
 from evaluation.files import write_whole
@@ -115,7 +116,10 @@ def _run_phases(
         try:
             learning = machinery.learning(phase, student, frozen, checkpoints)
             try:
-                Distiller(config, chunks, rollouts, learning, ledger, metrics, watch, machinery.verdict).run()
+                reflection = Reflection(ledger, machinery.reflector(), config.teacher.endpoint.reflections)
+                Distiller(
+                    config, chunks, rollouts, learning, ledger, metrics, watch, machinery.verdict, reflection
+                ).run()
                 _export(student, learning.snapshot().tensors, result, config, phase)
             finally:
                 learning.close()
@@ -150,4 +154,5 @@ def _log_to(file: Path) -> logging.Handler:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for every call would drown the rest
     return handler

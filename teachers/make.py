@@ -16,6 +16,7 @@ from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call
 from teachers.config import TeacherConfig
 from teachers.rule_expert import RuleExpert
+from teachers.team.reflect import Reflector
 from teachers.team.team import PlainEndpointTeacher, VoxelEndpointTeam
 from teachers.types import Teacher
 from teachers.voxel_team import VoxelTeacher
@@ -85,12 +86,24 @@ class TeacherMaker:
         """The teacher of a suite."""
         if self.config.backend == "scripted":
             return make_teacher(suite, self.config)
+        if suite.startswith("voxel/"):
+            return VoxelEndpointTeam(self.config, self.caller)
+        return PlainEndpointTeacher(self.config, self.caller)
+
+    def reflector(self) -> Reflector | None:
+        """The critic of failed attempts, where the config asks for one."""
+        endpoint = self.config.endpoint
+        if self.config.backend == "scripted" or not endpoint.reflections:
+            return None
+        return Reflector(endpoint, self.caller)
+
+    @property
+    def caller(self) -> Caller:
+        """The process's own, made when first asked for."""
         if self._caller is None:
             assert self.desk is not None
             self._caller = Caller(self.config.endpoint, self.desk, self._chat())
-        if suite.startswith("voxel/"):
-            return VoxelEndpointTeam(self.config, self._caller)
-        return PlainEndpointTeacher(self.config, self._caller)
+        return self._caller
 
     def _chat(self) -> Chat:
         if self.config.backend == "recorded":

@@ -16,7 +16,9 @@ class EndpointConfig:
     `tokens_per_minute` hold over all replicas, `replica_*` for each (0: no limit). `budget_tokens` and
     `budget_money` pause the run (0: none); prices are per million tokens. `recording` is the file of calls
     ("": `calls.sqlite` of the run folder). `images` shows the actor's frame to the model; `team_calls=False`
-    asks for the actor alone, with the scripted manager and conductor above it.
+    asks for the actor alone, with the scripted manager and conductor above it. After each round a critic
+    looks back at `reflections` failed attempts (0: at none), and `lessons` of what it says are told to the
+    actor with each later question.
     """
 
     url: str = "http://127.0.0.1:8399/v1"
@@ -26,6 +28,8 @@ class EndpointConfig:
     max_tokens: int = 512
     images: bool = True
     team_calls: bool = True
+    reflections: int = 0
+    lessons: int = 3
     timeout_s: float = 30.0
     tries: int = 8
     patience_s: float = 75.0
@@ -51,8 +55,8 @@ class EndpointConfig:
                 "teacher.endpoint.timeout_s and patience_s are positive, tries, in_flight and max_tokens at "
                 "least 1"
             )
-        if self.repairs < 0 or self.temperature < 0:
-            raise ValueError("teacher.endpoint.repairs and temperature are 0 or more")
+        if min(self.repairs, self.temperature, self.reflections, self.lessons) < 0:
+            raise ValueError("teacher.endpoint.repairs, temperature, reflections and lessons are 0 or more")
         limits = (
             self.requests_per_minute, self.tokens_per_minute, self.replica_requests_per_minute,
             self.replica_tokens_per_minute, self.budget_tokens, self.budget_money, self.price_in,

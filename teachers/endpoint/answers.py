@@ -6,6 +6,7 @@ Invariant: a function of the messages alone.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,12 +15,14 @@ from pydantic import BaseModel
 from teachers.endpoint.reader import ToldSituation, read_phase, read_situation, read_subtask
 from teachers.planners.pose_grid import WALKS
 from teachers.roles import Choice, Phase
-from teachers.team.replies import ActorReply, ConductorReply, ManagerReply, SubtaskReply
+from teachers.team.replies import ActorReply, ConductorReply, CriticReply, ManagerReply, SubtaskReply
 from teachers.voxel_situation import STUCK
 from teachers.voxel_team import VoxelActor, VoxelConductor, VoxelManager
 from worlds.types import Turn
 
-_ROLE = re.compile(r"^Role: (manager|conductor|actor)\b", re.MULTILINE)
+_ROLE = re.compile(r"^Role: (manager|conductor|actor|critic)\b", re.MULTILINE)
+_PREFER = re.compile(r"where both serve, say ([a-z0-9 _]+)\.")
+_DISAGREEMENT = re.compile(r"the student did (.+); the team said (.+)$", re.MULTILINE)
 _REJECTED = re.compile(r"on a copy of the world (.+?) ended '")
 
 
@@ -58,15 +61,32 @@ def answer(user_texts: Sequence[str]) -> str:
                 region=phase.region,  # type: ignore[arg-type]
                 steps=[phase.text] if phase.name in ("craft", "smelt", "place", "mine") else [],
             )
+        case "critic":
+            reply = CriticReply(thought="what it does most often instead", lesson=_lesson(text))
         case _:
             rejected = [action for said in user_texts[1:] for action in _REJECTED.findall(said)]
-            choice = _act(situation, read_phase(text), rejected)
+            choice = _heed(_act(situation, read_phase(text), rejected), text)
             reply = ActorReply(
                 thought=f"{choice.action} serves to {read_phase(text).text}",
                 action=choice.action,
                 also_good=[action for action in choice.equally_good if action != choice.action][:16],
             )
     return reply.model_dump_json()
+
+
+def _lesson(text: str) -> str:
+    """Of an attempt: let the team say what the student does anyway, where that serves as well."""
+    counted = Counter(_DISAGREEMENT.findall(text))
+    if not counted:
+        return "the student did as it was told: look farther before walking."
+    (did, said), _ = counted.most_common(1)[0]
+    return f"the student does {did} for {said}: where both serve, say {did}."
+
+
+def _heed(choice: Choice, text: str) -> Choice:
+    """The choice, or an equally good one that a lesson asks for."""
+    asked = (action for action in _PREFER.findall(text) if action in choice.equally_good)
+    return replace(choice, action=next(asked, choice.action))
 
 
 def _act(situation: ToldSituation, phase: Phase, rejected: Sequence[str]) -> Choice:

@@ -8,6 +8,7 @@ keywords, arXiv 2404.04619 section 3.2). `teachers.endpoint.reader` reads these 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from teachers.roles import Phase, Subtask
 from teachers.team.map_text import write_map
@@ -53,8 +54,10 @@ def conductor_text(situation: VoxelSituation, subtask: Subtask) -> str:
     )  # fmt: skip
 
 
-def actor_text(situation: VoxelSituation, phase: Phase, critique: str = "") -> str:
-    """All that the next skill depends on."""
+def actor_text(
+    situation: VoxelSituation, phase: Phase, critique: str = "", lessons: Sequence[str] = ()
+) -> str:
+    """All that the next skill depends on; `lessons` are the critic's, from earlier attempts."""
     facts, observation = situation.facts, situation.observation
     x, y, z = (float(v) for v in facts["pose"][:3])
     feet = math.floor(y + 0.3)
@@ -83,6 +86,7 @@ def actor_text(situation: VoxelSituation, phase: Phase, critique: str = "") -> s
         ("Status", observation.status.words),
         ("Last turns", "; ".join(turns)),
         ("Critic", critique),
+        ("Lessons", " / ".join(lessons)),
         ("Legal actions", " | ".join(observation.actions)),
         ("Map", "\n".join([heading, *rows])),
     )

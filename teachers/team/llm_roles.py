@@ -15,6 +15,7 @@ from teachers.team import critic
 from teachers.team.describe import actor_text, conductor_text, manager_text
 from teachers.team.frames import png
 from teachers.team.planner import Complaint, Planner, Talk
+from teachers.team.reflect import recall
 from teachers.team.replies import ActorReply, ConductorReply, ManagerReply
 from teachers.team.skills import find_skill
 from teachers.voxel_situation import VoxelSituation
@@ -79,6 +80,7 @@ class LLMActor:
     def __init__(self, caller: Caller, config: EndpointConfig) -> None:
         self._planner = Planner("actor", ActorReply, caller, config)
         self._images = config.images
+        self._lessons = config.lessons
 
     def act(self, situation: TeamSituation, phase: Phase) -> Choice:
         """A legal skill that the critic has tried."""
@@ -94,7 +96,10 @@ class LLMActor:
             return Choice(action, tuple(sorted({action, *(other for other in found if other)})))
 
         images = (png(situation.observation.frame),) if self._images else ()
-        text = actor_text(situation, phase, critic.after(situation))
+        critique = critic.after(situation)
+        state = f"{situation.observation.goal.text} {phase.text} {critique}"
+        lessons = recall(situation.facts.get("lessons", ()), state, self._lessons)
+        text = actor_text(situation, phase, critique, lessons)
         return self._planner.plan(text, judge, situation.talk, images)
 
 

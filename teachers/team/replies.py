@@ -59,4 +59,16 @@ class PlainReply(ActorReply):
     note: Short
 
 
-ALL: tuple[type[BaseModel], ...] = (ManagerReply, ConductorReply, ActorReply, PlainReply)
+class CriticReply(_Reply):
+    """What to learn from a failed attempt."""
+
+    lesson: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+ALL: tuple[type[BaseModel], ...] = (
+    ManagerReply,
+    ConductorReply,
+    ActorReply,
+    PlainReply,
+    CriticReply,
+)

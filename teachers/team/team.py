@@ -17,6 +17,7 @@ from teachers.team.frames import png
 from teachers.team.llm_roles import LLMActor, LLMConductor, LLMManager, TeamSituation
 from teachers.team.planner import Complaint, GaveUp, Planner, Talk
 from teachers.team.prompting import prompts_hash
+from teachers.team.reflect import recall
 from teachers.team.replies import PlainReply
 from teachers.team.skills import find_skill
 from teachers.types import Label, Role
@@ -65,6 +66,7 @@ class PlainEndpointTeacher:
         self._caller = caller
         self._planner = Planner("plain", PlainReply, caller, config.endpoint)
         self._images = config.endpoint.images
+        self._lessons = config.endpoint.lessons
 
     def label(self, observation: Observation, mirror: Mirror, role: Role = "actor") -> Label:
         """The model's action and note."""
@@ -88,7 +90,9 @@ class PlainEndpointTeacher:
                 tuple(sorted({action, *(other for other in found if other)})),
             )
 
-        text = f"{mirror.text}\nNotes: {' | '.join(notes)}\nLegal actions: {' | '.join(legal)}"
+        told = recall(mirror.facts.get("lessons", ()), observation.goal.text, self._lessons)
+        lessons = f"\nLessons: {' / '.join(told)}" if told else ""
+        text = f"{mirror.text}{lessons}\nNotes: {' | '.join(notes)}\nLegal actions: {' | '.join(legal)}"
         images = (png(observation.frame),) if self._images else ()
         try:
             label = self._planner.plan(text, judge, talk, images)

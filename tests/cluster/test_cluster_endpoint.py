@@ -117,6 +117,27 @@ def test_a_run_is_replayed_without_a_network(base: Path, tmp_path: Path, endpoin
 
 
 @pytest.mark.timeout(300)
+def test_the_critic_looks_back_at_each_round_and_later_rounds_are_told(
+    base: Path, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    more = {"teacher.endpoint.reflections": 2, "distil.rounds": 2, "distil.mix_start": 0.0}
+    run_training(config_of(base, tmp_path / "asked", endpoint.url, **more))
+    run = only_run(tmp_path / "asked")
+    recording = Recording(run / "calls.sqlite")
+    assert 1 <= recording.by_purpose()["critic"]["calls"] <= 4
+    with Ledger.open(run / "ledger", writable=False) as ledger:
+        lessons = [entry[-1] for entry in ledger.metadata("lessons/2")]
+    recording.export(tmp_path / "calls.jsonl")
+    asked = (tmp_path / "calls.jsonl").read_text()
+    assert lessons
+    assert any(f"Lessons: {lesson}" in asked for lesson in lessons)
+    assert not any(lesson in sample.prompt.text for sample in samples_of(run) for lesson in lessons)
+    recorded = {"teacher.backend": "recorded", "teacher.endpoint.recording": run / "calls.sqlite"}
+    run_training(config_of(base, tmp_path / "replayed", endpoint.url, **more, **recorded))
+    assert told(only_run(tmp_path / "replayed")) == told(run)
+
+
+@pytest.mark.timeout(300)
 def test_a_spent_budget_pauses_the_run_and_a_larger_one_goes_on(
     base: Path, tmp_path: Path, endpoint: Endpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,68 @@
+"""What a run learns from its failures: after each round the critic looks back, and later rounds are told.
+
+Invariant: the lessons told to a chunk are those of the chunks that had been trained on at the latest when it
+could first be produced, and they are kept in the ledger: a resumed run tells the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from ledger import Ledger
+from student.types import Sample
+from teachers.team.reflect import Attempt, Disagreement, Lesson, Reflector, remember
+from worlds.base import split_reply
+from worlds.types import EpisodeSpec
+
+
+class Reflection:
+    """The lessons of one run. `reflector` None: none are made."""
+
+    def __init__(self, ledger: Ledger, reflector: Reflector | None, attempts: int) -> None:
+        self._ledger = ledger
+        self._reflector = reflector
+        self._attempts = attempts
+
+    def look_back(self, chunk: int, specs: Sequence[EpisodeSpec], samples: Sequence[Sample]) -> int:
+        """Ask about the first failed episodes of a chunk; returns how many lessons came of it. `samples` are
+        the chunk's, in order. A chunk that was looked back at is not looked at again."""
+        if self._reflector is None or self._ledger.metadata(f"lessons/{chunk}") is not None:
+            return 0
+        failed = [
+            (spec.suite, spec.index, spec.difficulty)
+            for position, spec in enumerate(specs)
+            if (self._ledger.metadata(f"outcome/{chunk}/{position}") or [True])[-1] is False
+        ]
+        steps: dict[tuple[str, int, int], list[Sample]] = defaultdict(list)
+        for sample in samples:
+            steps[sample.suite, sample.index, _level(sample.episode)].append(sample)
+        attempts = [_attempt(steps[key]) for key in failed[: self._attempts] if steps[key]]
+        lessons = self._reflector.lessons(attempts)
+        self._ledger.put_metadata({f"lessons/{chunk}": [list(lesson) for lesson in lessons]})
+        return len(lessons)
+
+    def known(self, before: int) -> tuple[Lesson, ...]:
+        """The lessons of the chunks below `before`."""
+        known: tuple[Lesson, ...] = ()
+        for chunk in range(before):
+            made = self._ledger.metadata(f"lessons/{chunk}") or []
+            known = remember(known, [Lesson(*entry) for entry in made])
+        return known
+
+
+def _attempt(samples: Sequence[Sample]) -> Attempt:
+    """The actor's decisions of one episode."""
+    acted = sorted((s for s in samples if s.role == "actor"), key=lambda sample: sample.step)
+    apart = (
+        Disagreement(s.step, split_reply(s.rejected)[1], split_reply(s.chosen)[1])
+        for s in acted
+        if s.rejected
+    )
+    task = acted[-1].prompt.text.rpartition("goal ")[2].replace("<image>", "").strip(" :")
+    return Attempt(acted[0].suite, task, acted[-1].step + 1, tuple(apart))
+
+
+def _level(episode: str) -> int:
+    """The difficulty in an episode's name."""
+    return int(episode.partition(":d")[2].partition("@")[0])
