@@ -25,6 +25,7 @@ from cluster.checks import check_suites
 from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
 from cluster.run import RunFolder
+from evaluation.crews import play_crews
 from evaluation.evaluate import evaluate, record
 from evaluation.files import write_whole
 from evaluation.kept import KeptScores, digest_of
@@ -93,6 +94,15 @@ def evaluate_run(
     )
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
+    if config.evaluation.bodies:
+        done.crews = play_crews(config.evaluation, suites, make_labeler(config, folder), config.frame_size)
+        for crew in done.crews:
+            console.print(
+                f"{crew.suite:26} {crew.bodies} bodies   {100 * crew.success:5.1f} %  "
+                f"{crew.rounds:.1f} rounds  {crew.seconds:.2f} s  n={crew.episodes}",
+                highlight=False, markup=False, soft_wrap=True,
+            )  # fmt: skip
+        write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.traced and "student" in config.evaluation.policies:
         teacher = make_labeler(config, folder)
         done.traces = record(

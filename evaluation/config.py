@@ -14,7 +14,9 @@ class EvaluationConfig:
     """`episodes` per suite, all on `split`; `suites` empty means the run's training suites.
     Policies sample their actions at `temperature`: in a world that must be searched, the likeliest action
     over and over walks in circles (0 is that: always the best). `traced` episodes per suite are kept with
-    their frames for the report. `workers` processes share the policies out (0: one per core)."""
+    their frames for the report. `workers` processes share the policies out (0: one per core).
+    `bodies` (such as [1, 2, 4, 8]): the teacher's team also plays with so many bodies in one world, in the
+    suites that bodies can share."""
 
     episodes: int = 200
     split: str = "test"
@@ -25,6 +27,7 @@ class EvaluationConfig:
     batch: int = 50
     traced: int = 4
     workers: int = 0
+    bodies: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.policies if name not in POLICIES]
@@ -42,5 +45,7 @@ class EvaluationConfig:
             raise ValueError("evaluation.temperature is 0 (always the best action) or more")
         if self.workers < 0:
             raise ValueError("evaluation.workers is 0 (one process per core) or more")
+        if any(bodies < 1 for bodies in self.bodies):
+            raise ValueError("evaluation.bodies holds numbers of bodies, each at least 1")
         if self.episodes < 1 or self.batch < 1:
             raise ValueError("evaluation.episodes and evaluation.batch are at least 1")

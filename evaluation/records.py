@@ -76,6 +76,51 @@ class Score(BaseModel):
         )
 
 
+class CrewScore(BaseModel):
+    """So many bodies of the teacher's in one world: success and metric as in `Score`, `rounds` (one decision
+    of each body) and wall seconds per episode."""
+
+    suite: str
+    bodies: int
+    episodes: int
+    success: float
+    success_low: float
+    success_high: float
+    metric: float
+    rounds: float
+    rounds_low: float
+    rounds_high: float
+    seconds: float
+
+    @classmethod
+    def of_episodes(
+        cls,
+        suite: str,
+        bodies: int,
+        won: Sequence[bool],
+        metrics: Sequence[float],
+        rounds: Sequence[int],
+        seconds: float,
+    ) -> CrewScore:
+        """Sum episodes up; `seconds` is the wall time of all."""
+        low, high = wilson(sum(won), len(won))
+        rounds_low, rounds_high = bootstrap_mean([float(r) for r in rounds])
+        count = max(1, len(won))
+        return cls(
+            suite=suite,
+            bodies=bodies,
+            episodes=len(won),
+            success=sum(won) / count,
+            success_low=low,
+            success_high=high,
+            metric=sum(metrics) / count,
+            rounds=sum(rounds) / count,
+            rounds_low=rounds_low,
+            rounds_high=rounds_high,
+            seconds=seconds / count,
+        )
+
+
 def verdicts(scores: Sequence[Score]) -> list[str]:
     """What the scores say of each suite's student, in a sentence: beside its teacher and its reference."""
     sentences = []
@@ -140,6 +185,7 @@ class Evaluation(BaseModel):
     split: str
     version: int
     scores: list[Score]
+    crews: list[CrewScore] = []
     traces: list[Trace]
 
 

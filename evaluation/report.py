@@ -15,7 +15,7 @@ from string import Template
 from typing import Any
 
 from evaluation.files import write_whole
-from evaluation.records import Evaluation, Score, verdicts
+from evaluation.records import CrewScore, Evaluation, Score, verdicts
 from evaluation.statistics import wilson
 from teachers.backends.recording import Recording
 
@@ -38,7 +38,8 @@ def write_report(run: Path) -> Path:
     page = Template(TEMPLATE.read_text("utf-8")).substitute(
         title=html.escape(run.name),
         subtitle=html.escape(subtitle),
-        tables=_tables(evaluation.scores if evaluation else []),
+        tables=_tables(evaluation.scores if evaluation else [])
+        + _crews(evaluation.crews if evaluation else []),
         plots="".join(f'<div class="card">{plot}</div>' for plot in _plots(records)),
         timing=_timing(records) + _calls(run / "calls.sqlite", records),
         config=html.escape(config),
@@ -129,6 +130,29 @@ def _broken(scores: Sequence[Score]) -> str:
     """The episodes that broke their world, by name: they count as failures above."""
     lines = [f"{score.policy}: {reason}" for score in scores for reason in score.broken]
     return "".join(f'<p class="soft">broken, {html.escape(line)}</p>' for line in lines)
+
+
+def _crews(crews: Sequence[CrewScore]) -> str:
+    """Rounds and time against the number of bodies, as a table and a plot."""
+    if not crews:
+        return ""
+    body = "".join(
+        f"<tr><td>{html.escape(c.suite)}</td><td>{c.bodies}</td><td>{100 * c.success:.1f} %</td>"
+        f"<td>{100 * c.success_low:.1f} to {100 * c.success_high:.1f}</td><td>{c.metric:.3f}</td>"
+        f"<td>{c.rounds:.1f} ({c.rounds_low:.1f} to {c.rounds_high:.1f})</td><td>{c.seconds:.2f}</td>"
+        f"<td>{c.episodes}</td></tr>"
+        for c in crews
+    )
+    lines: dict[str, list[tuple[float, float]]] = {
+        suite: [(c.bodies, c.rounds) for c in crews if c.suite == suite]
+        for suite in dict.fromkeys(c.suite for c in crews)
+    }
+    return (
+        '<div class="card"><h3>several bodies of the teacher in one world</h3><table><tr><th>suite</th>'
+        "<th>bodies</th><th>success</th><th>95 % interval</th><th>metric</th><th>rounds</th>"
+        f"<th>seconds/episode</th><th>n</th></tr>{body}</table>"
+        f"{_line_plot('rounds until the end', lines, 'bodies')}</div>"
+    )
 
 
 def _plots(records: Sequence[dict[str, Any]]) -> list[str]:

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from teachers.planners.pose_grid import WALKS
 from teachers.roles import Choice
 from teachers.voxel_situation import SCAN, STUCK, VoxelSituation, bearing, turned
 from worlds.types import Turn
-from worlds.voxel.frontier import OCTANTS
+from worlds.voxel.frontier import LEAVE, OCTANTS, frontier
 
+HALVES = ("west", "east")
 REGIONS = ("north-west", "south-west", "south-east", "north-east")
 """Quarters of the world."""
 MARGIN = 8.0
@@ -39,11 +42,10 @@ Corner = tuple[float, float]
 
 
 def bounds(size_x: int, size_z: int, region: str = "") -> tuple[Corner, Corner]:
-    """The least and the most (x, z) of the world, or of its quarter `region`."""
-    if not region:
-        return (0.0, 0.0), (float(size_x), float(size_z))
-    x, z = size_x / 2 * ("east" in region), size_z / 2 * ("south" in region)
-    return (x, z), (x + size_x / 2, z + size_z / 2)
+    """The least and the most (x, z) of the world, or of its half or quarter `region`."""
+    low = (size_x / 2 * ("east" in region), size_z / 2 * ("south" in region))
+    high = (size_x / (1 + ("west" in region)), size_z / (1 + ("north" in region)))
+    return low, high
 
 
 def middle(low: Corner, high: Corner) -> Corner:
@@ -103,23 +105,42 @@ def walks_since(look: str, history: tuple[Turn, ...]) -> int | None:
     return None
 
 
-def explore_map(situation: VoxelSituation) -> Choice:
-    """Scan, walk once towards the unseen, scan again."""
+def explore_map(situation: VoxelSituation, region: str = "") -> Choice:
+    """Scan, walk once towards the unseen (of `region`, where the body has one of its own), scan again."""
     history = situation.observation.history
     if walks_since(SCAN, history) == 0:
-        return situation.prefer(_towards_unseen(situation), -SEARCH_DECISIONS)
+        return situation.prefer(_towards_unseen(situation, region), -SEARCH_DECISIONS)
     return situation.prefer(SCAN, -SEARCH_DECISIONS)
 
 
-def search_map(situation: VoxelSituation) -> Choice:
+def search_map(situation: VoxelSituation, region: str = "") -> Choice:
     """Look around as `explore` does, but walk towards the unseen."""
-    return situation.prefer(
-        _look(situation.observation.history) or _towards_unseen(situation), -SEARCH_DECISIONS
-    )
+    way = _look(situation.observation.history) or _towards_unseen(situation, region)
+    return situation.prefer(way, -SEARCH_DECISIONS)
 
 
-def _towards_unseen(situation: VoxelSituation) -> str:
-    """The skill that turns to, or walks in, the direction of the unseen that the status line tells: the
-    frontier of the body's own map, so the student reads the same."""
+def _towards_unseen(situation: VoxelSituation, region: str = "") -> str:
+    """The skill that turns to, or walks in, the direction of the unseen: the one that the status line tells,
+    the frontier of the body's own map, so the student reads the same; or with a region of its own, the
+    frontier there of the map that all bodies made."""
+    if region:
+        goal = _frontier_of_team(situation, region)
+        if goal is not None:
+            return situation.head_for(round(situation.bearing_to(*goal) / 45.0) % 8, WALK)
     way = situation.observation.status.words.partition("unseen ")[2]
     return situation.head_for(OCTANTS.index(way) if way else 0, WALK)
+
+
+def _frontier_of_team(situation: VoxelSituation, region: str) -> Corner | None:
+    """Where to look round next in `region`, else anywhere, on the map of all bodies (None: all is seen)."""
+    known, level = situation.known, situation.ground.level
+    x, z = situation.pose[:2]
+    (low_x, low_z), (high_x, high_z) = bounds(known.shape[0], known.shape[1], region)
+    inside = np.zeros_like(known)
+    inside[int(low_x) : int(high_x), int(low_z) : int(high_z)] = True
+    shut = known & ~situation.ground.open
+    for seen in (known | ~inside, known):
+        goal = frontier(seen, shut | (level < 0) & known, x, z, LEAVE)
+        if goal is not None:
+            return goal
+    return None

@@ -20,8 +20,8 @@ GATHER_DECISIONS = 1.0
 
 
 def _search(situation: VoxelSituation, phase: Phase) -> Choice:
-    told = "unseen " in situation.observation.status.words and not phase.region
-    return search_map(situation) if told else explore(situation, phase.region)
+    told = "unseen " in situation.observation.status.words
+    return search_map(situation, phase.region) if told else explore(situation, phase.region)
 
 
 def gather(situation: VoxelSituation, phase: Phase) -> Choice:

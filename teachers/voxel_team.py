@@ -13,7 +13,7 @@ from teachers.config import TeacherConfig
 from teachers.planners.recipes import next_step
 from teachers.roles import Actor, Choice, Phase, Plan, Subtask, team_label
 from teachers.types import Label, Role
-from teachers.voxel_explore import REGIONS, bounds, explore, explore_map, middle
+from teachers.voxel_explore import HALVES, REGIONS, bounds, explore, explore_map, middle
 from teachers.voxel_gather import GATHER_DECISIONS, gather
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Mirror, Observation
@@ -42,16 +42,17 @@ class VoxelManager:
         return Plan(tuple(replace(subtask, region=region) for region in self._regions(situation)))
 
     def _regions(self, situation: VoxelSituation) -> tuple[str, ...]:
-        """A quarter of the world for every body, with the least walking; a fifth body shares one."""
+        """A half or a quarter of the world for every body, with the least walking; a fifth shares one."""
         size_x, _, size_z = (situation.facts["size"][i] for i in (0, 2, 1))
-        middles = [middle(*bounds(size_x, size_z, region)) for region in REGIONS]
         poses = [(pose[0], pose[2]) for pose in situation.facts["bodies"]]
+        regions = HALVES if len(poses) == 2 else REGIONS
+        middles = [middle(*bounds(size_x, size_z, region)) for region in regions]
 
         def walking(order: tuple[int, ...]) -> float:
             return sum(math.dist(pose, middles[region]) for pose, region in zip(poses, order, strict=False))
 
-        best = min(permutations(range(4)), key=walking)
-        return tuple(REGIONS[best[i % 4]] for i in range(len(poses)))
+        best = min(permutations(range(len(regions))), key=walking)
+        return tuple(regions[best[i % len(regions)]] for i in range(len(poses)))
 
 
 class VoxelConductor:
@@ -62,7 +63,7 @@ class VoxelConductor:
         name = situation.facts["target"]
         match subtask.verb:
             case "explore":
-                return Phase("explore", subtask.what)
+                return Phase("explore", subtask.what, subtask.region)
             case "collect":
                 facts = situation.facts
                 step = next_step(facts["wanted"], facts["inventory"], situation.workplaces)
@@ -82,7 +83,7 @@ class VoxelActor:
     def act(self, situation: VoxelSituation, phase: Phase) -> Choice:
         """Plan to the nearest target by decisions left, or explore."""
         if situation.family == "map_exploration":
-            return explore_map(situation)
+            return explore_map(situation, phase.region)
         if phase.name in ("craft", "smelt", "place"):
             return situation.prefer(phase.text, -GATHER_DECISIONS)
         if situation.family in ("block_search", "material_collection"):

@@ -32,7 +32,6 @@ _SEEN = re.compile(rf"(\w+) [\w-]+ at {_NUMBER} blocks, x {_NUMBER} z {_NUMBER}"
 _TURN = re.compile(rf"([^;(]+) \(([^;)]*), heading {_NUMBER}\)")
 _WINDOW = re.compile(r"columns x (\d+) to \d+, rows z (\d+) to \d+")
 _SIZE = re.compile(r"(\d+) by (\d+) blocks, (\d+) high")
-REGIONS = ("north-west", "north-east", "south-west", "south-east")
 
 
 def read_lines(text: str) -> tuple[dict[str, str], list[str]]:

@@ -65,7 +65,7 @@ class LLMConductor:
 
         def judge(reply: ConductorReply) -> Phase:
             _known(reply.what, situation)
-            region = reply.region if reply.phase == "search" else ""
+            region = reply.region if reply.phase in ("search", "explore") else ""
             phase = Phase(reply.phase, _name(reply.what), region)
             if complaint := critic.before_phase(situation, phase):
                 raise Complaint(complaint)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Short = Annotated[str, Field(max_length=200)]
-Region = Literal["", "north-west", "north-east", "south-west", "south-east"]
+Region = Literal["", "west", "east", "north-west", "north-east", "south-west", "south-east"]
 
 
 class _Reply(BaseModel):

@@ -173,11 +173,16 @@ def test_the_manager_splits_the_world_between_bodies_by_walking_distance() -> No
     world.sightings = [False]
     observation, mirror = world.observe(), world.mirror()
     own, other = mirror.facts["pose"], (4.5, 8.0, 4.5, 0.0, 0.0)
-    for bodies, region in (([own, other], "south-east"), ([other, own], "south-east")):
+    third = (35.5, 8.0, 4.5, 0.0, 0.0)
+    for bodies, region, others in (
+        ([own, other], "east", "west"),
+        ([other, own], "east", "west"),
+        ([other, own, third], "south-east", "north-west"),
+    ):
         both = Mirror("voxel", {**mirror.facts, "bodies": bodies}, "")
         plan = VoxelTeacher().label(observation, both, "manager").action
-        assert plan.count("body") == 2
-        assert "find pumpkin north-west" in plan
+        assert plan.count("body") == len(bodies)
+        assert f"find pumpkin {others}" in plan
         assert f"body {1 + bodies.index(own)} find pumpkin {region}" in plan
         assert VoxelTeacher().label(observation, both, "conductor").action == f"search pumpkin {region}"
     alone = VoxelTeacher().label(observation, mirror, "manager").action

@@ -63,12 +63,15 @@ class VoxelWorld(World):
         return EpisodeSpec(self.suite, "train", seed)
 
     def _begin(self, episode: EpisodeSpec) -> Goal:
-        self.task = begin_task(episode, self.frame_size)
+        self.task = self._task(episode)
         self.max_iterations = self.task.max_iterations
         self.skills = Skills(self.task.body)
         self._things: list[Thing] = []
         self._sightings: list[NDArray[np.float64]] = []
         return self.task.goal
+
+    def _task(self, episode: EpisodeSpec) -> Task:
+        return begin_task(episode, self.frame_size)
 
     def _apply(self, action: str) -> Outcome:
         return self.skills.run(action)
@@ -84,8 +87,8 @@ class VoxelWorld(World):
         self._sightings.append(self._targets_in_sight())
         return View(
             frame=rendered.rgb,
-            status=status_of(body.state, self.task.words()),
-            sounds=heard_now(body.state),
+            status=status_of(body.state, self.task.words(), body.a),
+            sounds=heard_now(body.state, body.a),
             actions=self.task.actions(),
             notes=NOTES if self.task.about() else (),
         )

@@ -18,7 +18,7 @@ from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.data import BLOCK, DURABILITY, ITEM
 from worlds.voxel.frontier import unseen_direction
 from worlds.voxel.skills_body import Body
-from worlds.voxel.tasks.common import MOVES, open_world, put_body, scatter, world_config
+from worlds.voxel.tasks.common import MOVES, open_world, put_bodies, scatter, world_config
 
 TARGET = "diamond_ore"
 PILES = {1: 2, 2: 3, 3: 5}
@@ -63,14 +63,14 @@ class BlockSearch:
         return self.body.blocks[x, z, y] == BLOCK[TARGET]
 
 
-def begin(episode: EpisodeSpec, frame_size: int) -> BlockSearch:
-    """The episode of a spec."""
+def begin(episode: EpisodeSpec, frame_size: int, bodies: int = 1) -> BlockSearch:
+    """The episode of a spec, as the first of its bodies has it."""
     rng = np.random.default_rng([episode.seed, 10, episode.difficulty])
     config = replace(world_config(rng, episode.difficulty), ores=False)
-    ground, body = open_world(episode.seed, config, frame_size)
+    ground, body = open_world(episode.seed, config, frame_size, bodies)
     ground = scatter(ground, rng, [(TARGET, TARGET)] * PILES[episode.difficulty])
     ores = np.argwhere(body.blocks == BLOCK[TARGET])
-    put_body(ground.state, ground.stands[rng.integers(len(ground.stands))], 45.0 * rng.integers(8))
-    ground.state.item[0, 0, 0], ground.state.count[0, 0, 0] = ITEM[TOOL], 1
-    ground.state.durability[0, 0, 0] = DURABILITY[ITEM[TOOL]]
+    put_bodies(ground, rng)
+    ground.state.item[0, :, 0], ground.state.count[0, :, 0] = ITEM[TOOL], 1
+    ground.state.durability[0, :, 0] = DURABILITY[ITEM[TOOL]]
     return BlockSearch(body, Goal(f"mine {TARGET}"), ores, MAX_ITERATIONS[episode.difficulty])

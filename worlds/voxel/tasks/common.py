@@ -171,14 +171,22 @@ def scatter(ground: Ground, rng: np.random.Generator, piles: Sequence[Sequence[s
     return Ground(ground.state, ground.facts, _stands(ground.state, ground.facts))
 
 
-def put_body(state: VoxelState, cell_xzy: Sequence[int], yaw_deg: float, pitch_deg: float = 0.0) -> None:
-    """Stand body 0 of world 0 in the middle of a cell."""
+def put_body(
+    state: VoxelState, cell_xzy: Sequence[int], yaw_deg: float, pitch_deg: float = 0.0, a: int = 0
+) -> None:
+    """Stand body `a` of world 0 in the middle of a cell."""
     x, z, y = cell_xzy
-    state.position[0, 0] = (x + 0.5, y, z + 0.5)
-    state.velocity[0, 0] = 0.0
-    state.yaw_deg[0, 0] = yaw_deg % 360.0
-    state.pitch_deg[0, 0] = pitch_deg
-    state.on_ground[0, 0] = True
+    state.position[0, a] = (x + 0.5, y, z + 0.5)
+    state.velocity[0, a] = 0.0
+    state.yaw_deg[0, a] = yaw_deg % 360.0
+    state.pitch_deg[0, a] = pitch_deg
+    state.on_ground[0, a] = True
+
+
+def put_bodies(ground: Ground, rng: np.random.Generator) -> None:
+    """Stand every body somewhere that can be reached on foot, looking along one of 8 directions."""
+    for a in range(ground.state.position.shape[1]):
+        put_body(ground.state, ground.stands[rng.integers(len(ground.stands))], 45.0 * rng.integers(8), a=a)
 
 
 def bearing_deg(from_xyz: NDArray[np.float64], to_xyz: NDArray[np.float64]) -> float:
@@ -187,21 +195,21 @@ def bearing_deg(from_xyz: NDArray[np.float64], to_xyz: NDArray[np.float64]) -> f
     return float(np.degrees(np.arctan2(dx, -dz)) % 360.0)
 
 
-def status_of(state: VoxelState, words: str = "") -> Status:
-    """What body 0 of world 0 reads off its screen."""
-    held = state.count[0, 0] > 0
+def status_of(state: VoxelState, words: str = "", a: int = 0) -> Status:
+    """What body `a` of world 0 reads off its screen."""
+    held = state.count[0, a] > 0
     inventory: dict[str, int] = {}
-    for item, count in zip(state.item[0, 0][held], state.count[0, 0][held], strict=True):
+    for item, count in zip(state.item[0, a][held], state.count[0, a][held], strict=True):
         name = ITEM_NAMES[item]
         inventory[name] = inventory.get(name, 0) + int(count)
-    x, y, z = (float(v) for v in state.position[0, 0])
-    return Status(float(state.yaw_deg[0, 0]), (x, y, z), inventory, words)
+    x, y, z = (float(v) for v in state.position[0, a])
+    return Status(float(state.yaw_deg[0, a]), (x, y, z), inventory, words)
 
 
-def heard_now(state: VoxelState) -> tuple[Sound, ...]:
-    """The loudest sound of each kind that body 0 of world 0 hears, loudest first."""
+def heard_now(state: VoxelState, a: int = 0) -> tuple[Sound, ...]:
+    """The loudest sound of each kind that body `a` of world 0 hears, loudest first."""
     first: dict[str, Sound] = {}
-    for sound in hear(state, 0, 0):
+    for sound in hear(state, 0, a):
         first.setdefault(sound.name, sound)
     return tuple(first.values())
 
@@ -238,9 +246,9 @@ WORLDS_APART = 4 * 2**30
 """Added to a world seed it names another world of the same split (`4 * index + code`)."""
 
 
-def open_world(seed: int, config: TerrainConfig, frame_size: int) -> tuple[Ground, Body]:
-    """A fresh simulator with the world of `seed`, and the body that is to act in it."""
-    sim = VoxelSim(VoxelSimConfig(terrain=config))
+def open_world(seed: int, config: TerrainConfig, frame_size: int, bodies: int = 1) -> tuple[Ground, Body]:
+    """A fresh simulator with the world of `seed`, and the first of the bodies that are to act in it."""
+    sim = VoxelSim(VoxelSimConfig(terrain=config, bodies=bodies))
     facts = sim.reset(0, seed)
     return Ground(sim.state, facts, _stands(sim.state, facts)), Body(sim, frame_size=frame_size)
 

@@ -1,6 +1,6 @@
 """Map exploration (STEVE-2): bring as much of the land as possible into the map, in few decisions.
 
-Invariant: the metric is the share of columns that the body has had in view, and the episode is won when it
+Invariant: the metric is the share of columns that any body has had in view, and the episode is won when it
 reaches `ENOUGH`. The status line says how much is mapped and which of 8 directions leads to where most is
 missing per decision (the paper gives its agents the same as text); both follow from what the body has seen.
 """
@@ -17,7 +17,7 @@ from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.frontier import unseen_direction
 from worlds.voxel.skills_body import Body
-from worlds.voxel.tasks.common import MOVES, open_world, put_body, world_config
+from worlds.voxel.tasks.common import MOVES, open_world, put_bodies, world_config
 
 ENOUGH = 0.8
 MAX_ITERATIONS = {1: 20, 2: 40, 3: 60}
@@ -39,7 +39,7 @@ class MapExploration:
 
     def words(self) -> str:
         self.body.look()
-        told = f"mapped {int(100 * self.body.state.seen[0, 0].mean())}"
+        told = f"mapped {int(100 * self.body.state.seen[0, self.body.a].mean())}"
         way = unseen_direction(self.body)
         return f"{told} unseen {way}" if way else told
 
@@ -51,13 +51,14 @@ class MapExploration:
 
     def score(self) -> Score:
         self.body.look()
-        share = float(self.body.state.seen[0, 0].mean())
+        share = float(self.body.state.seen[0].any(axis=0).mean())
         return Score(success=share >= ENOUGH, metric=share, finished=share >= ENOUGH)
 
 
-def begin(episode: EpisodeSpec, frame_size: int) -> MapExploration:
-    """The episode of a spec."""
+def begin(episode: EpisodeSpec, frame_size: int, bodies: int = 1) -> MapExploration:
+    """The episode of a spec, as the first of its bodies has it."""
     rng = np.random.default_rng([episode.seed, 11, episode.difficulty])
-    ground, body = open_world(episode.seed, world_config(rng, episode.difficulty), frame_size)
-    put_body(ground.state, ground.stands[rng.integers(len(ground.stands))], 45.0 * rng.integers(8))
+    config = world_config(rng, episode.difficulty)
+    ground, body = open_world(episode.seed, config, frame_size, bodies)
+    put_bodies(ground, rng)
     return MapExploration(body, Goal("explore"), MAX_ITERATIONS[episode.difficulty])
