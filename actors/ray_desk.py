@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import ray
 
-from teachers.backends.types import Call, Ticket, Verdict
+from teachers.backends.types import Call, Ticket, Trouble, Verdict
 from teachers.config import TeacherConfig
 from teachers.make import open_desk
 
@@ -25,8 +25,8 @@ T = TypeVar("T")
 class DeskProcess:
     """A `CallDesk` behind Ray; methods as in `teachers.backends.desk.Desk`."""
 
-    def __init__(self, config: TeacherConfig, folder: Path) -> None:
-        self._desk = open_desk(config, folder)
+    def __init__(self, config: TeacherConfig, path: Path) -> None:
+        self._desk = open_desk(config, path)
 
     def do(self, what: str, *arguments: Any) -> Any:
         """Call one of the desk's methods."""
@@ -49,13 +49,10 @@ class RemoteDesk:
         standing: Call = self._do("close", key, purpose, dict(told), call)
         return standing
 
-    def fail(self, key: str, reason: str, busy: bool, retry_after_s: float) -> None:
+    def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
         """See `Desk.fail`."""
-        self._do("fail", key, reason, busy, retry_after_s)
-
-    def halt(self, kind: str, reason: str) -> None:
-        """See `Desk.halt`."""
-        self._do("halt", kind, reason)
+        wide: bool = self._do("fail", key, reason, trouble, retry_after_s)
+        return wide
 
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""
@@ -66,8 +63,8 @@ class RemoteDesk:
         return ray.get(self.handle.do.remote(what, *arguments), timeout=DESK_S)
 
 
-def start_desk(config: TeacherConfig, folder: Path) -> RemoteDesk:
-    """A desk on this node, where the run folder is; `ray.init` comes first."""
+def start_desk(config: TeacherConfig, path: Path) -> RemoteDesk:
+    """A desk on this node, where its recording `path` is; `ray.init` comes first."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     node = ray.get_runtime_context().get_node_id()
@@ -77,4 +74,4 @@ def start_desk(config: TeacherConfig, folder: Path) -> RemoteDesk:
         max_task_retries=-1,
         scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
     )
-    return RemoteDesk(made.remote(config, folder.resolve()))
+    return RemoteDesk(made.remote(config, path))

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from actors.types import Answer, State
-from teachers.types import Label, Teacher
+from teachers.types import UNANSWERED, Label, Teacher
 
 TeacherMaker = Callable[[str], Teacher]
 """suite -> teacher, such as `functools.partial(teachers.make.make_teacher, config=...)`."""
@@ -27,6 +27,8 @@ class TeacherReplica:
         self._make = make_teacher
         self._teachers: dict[str, Teacher] = {}
         self._making = threading.Lock()
+        self.unanswered: list[str] = []
+        """Reasons of the labels that were not to be had (`teachers.types.UNANSWERED`)."""
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def version(self, suite: str) -> str:
@@ -55,7 +57,10 @@ class TeacherReplica:
     def _label(self, state: State) -> Label:
         assert state.mirror is not None
         try:
-            return self._teacher(state.suite).label(state.observation, state.mirror, state.role)
+            label = self._teacher(state.suite).label(state.observation, state.mirror, state.role)
+            if label.reason.startswith(UNANSWERED):
+                self.unanswered.append(label.reason.removeprefix(UNANSWERED))
+            return label
         except Exception as error:  # noqa: BLE001  (a border: recorded in the label, kept out of training)
             reason = f"the {self.name} raised {type(error).__name__}: {error}"
             return Label(state.role, "", valid=False, reason=reason)

@@ -56,7 +56,7 @@ def run() -> list[dict[str, Any]]:
             config = TeacherConfig(
                 backend="openai", endpoint=EndpointConfig(url=url, in_flight=IN_FLIGHT, timeout_s=30.0)
             )
-            desk = start_desk(config, Path(folder))
+            desk = start_desk(config, Path(folder) / "calls.sqlite")
             parts = Parts(
                 make_world,
                 {"teacher": TeacherMaker(config, desk)},

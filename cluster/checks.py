@@ -8,13 +8,13 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from cluster.config import RunConfig
 from cluster.run import RunFolder
-from teachers.backends.config import EndpointConfig
-from teachers.make import make_teacher
+from teachers.config import TeacherConfig
+from teachers.make import key_of, make_teacher
 from worlds.make import make_world
 from worlds.types import EpisodeSpec
 
@@ -40,19 +40,27 @@ def check_start(config: RunConfig) -> None:
 
     Student.load(config.student)
     check_suites(config)
-    if config.teacher.backend == "openai":
-        check_endpoint(config.teacher.endpoint)
+    check_teacher(config.teacher)
 
 
-def check_endpoint(endpoint: EndpointConfig) -> None:
-    """Raise ValueError where nobody listens at the teacher's endpoint."""
-    address = urlsplit(endpoint.url)
-    port = address.port or {"http": 80, "https": 443}[address.scheme]
-    try:
-        socket.create_connection((address.hostname or "", port), timeout=10.0).close()
-    except OSError as error:
+def check_teacher(teacher: TeacherConfig) -> None:
+    """Raise ValueError where nobody answers at the teacher's endpoint, or there is nothing to replay."""
+    key = key_of(teacher)
+    if teacher.backend == "recorded" and not Path(teacher.endpoint.recording).is_file():
         raise ValueError(
-            f"nobody listens at teacher.endpoint.url={endpoint.url} ({error.strerror or error}): start it "
+            f"there is no recording {teacher.endpoint.recording!r} to replay; name one in "
+            "teacher.endpoint.recording"
+        )
+    if teacher.backend != "openai":
+        return
+    from teachers.backends.openai_chat import OpenAIChat
+    from teachers.backends.types import Unreachable
+
+    try:
+        OpenAIChat(teacher.endpoint, key).reach()
+    except Unreachable as error:
+        raise ValueError(
+            f"nobody answers at teacher.endpoint.url={teacher.endpoint.url} ({error}): start it "
             "(`python retort.py endpoint` is one to try), or name another"
         ) from error
 

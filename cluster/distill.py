@@ -29,6 +29,8 @@ from ledger.records import sample_id
 from student.types import Sample
 from teachers.backends.types import Verdict
 from teachers.curriculum import Kind, Tally
+from teachers.types import UNANSWERED
+from worlds.types import EpisodeSpec
 
 LEASE_S = 24 * 3600.0
 OWNER = "learner"
@@ -89,6 +91,7 @@ class Distiller:
             chunk.index: {spec: position for position, spec in enumerate(chunk.specs)} for chunk in chunks
         }
         self._submitted = self._first
+        self._settings: dict[int, PlaySettings] = {}
         self._fresh: list[Sample] = []
         self._spent: Mapping[str, float] = {}
 
@@ -151,7 +154,14 @@ class Distiller:
             chunk = self._draw(chunk)
             ended = self._tallies[chunk.index].ended
             specs = tuple(spec for position, spec in enumerate(chunk.specs) if position not in ended)
-            settings = PlaySettings(
+            if specs:
+                self._rollouts.submit(self._job(chunk, specs))
+            self._submitted += 1
+
+    def _job(self, chunk: Chunk, specs: tuple[EpisodeSpec, ...]) -> Job:
+        """These episodes of a chunk, played as the chunk was from its beginning."""
+        if chunk.index not in self._settings:
+            self._settings[chunk.index] = PlaySettings(
                 version=self._learning.version
                 if chunk.reached_by == "student"
                 else chunk.index - self._first,
@@ -160,10 +170,8 @@ class Distiller:
                 roles=self._config.distil.roles,  # type: ignore[arg-type]
                 lessons=self._reflection.known(chunk.index - self._config.distil.staleness),
             )
-            if specs:
-                job = Job(chunk.index, specs, chunk.reached_by, chunk.labelled_by, settings)
-                self._rollouts.submit(job)
-            self._submitted += 1
+        settings = self._settings[chunk.index]
+        return Job(chunk.index, specs, chunk.reached_by, chunk.labelled_by, settings)
 
     def _draw(self, chunk: Chunk) -> Chunk:
         """Choose an adaptive chunk's episodes, from the chunks that had ended at the latest when it could
@@ -187,10 +195,8 @@ class Distiller:
         """Take an episode's samples into the ledger, or its failure into the books."""
         tally = self._tallies[chunk.index]
         position = self._positions[chunk.index][outcome.spec]
-        if isinstance(outcome, EpisodeResult) and not all(s.valid for s in outcome.samples):
-            verdict = self._verdict()
-            if verdict and any(sample.reason == verdict.reason for sample in outcome.samples):
-                return  # cut short by the end of the questions: a resumed run plays it
+        if isinstance(outcome, EpisodeResult) and self._unanswered(chunk, outcome):
+            return
         tally.ended.add(position)
         if isinstance(outcome, EpisodeFailure):
             tally.failed += 1
@@ -221,6 +227,19 @@ class Distiller:
         tally.legal_mass += outcome.legal_mass * outcome.model_calls
         tally.labelled += len(outcome.samples)
         tally.disagreed += sum(bool(sample.rejected) for sample in outcome.samples)
+
+    def _unanswered(self, chunk: Chunk, outcome: EpisodeResult) -> bool:
+        """Whether labels are missing that may be had later: the episode is then played again, by this run, or
+        where no more questions may be asked, by one that resumes it."""
+        reason = next((s.reason for s in outcome.samples if s.reason.startswith(UNANSWERED)), None)
+        if reason is None:
+            return False
+        if self._verdict() is None:
+            self._watch.say(
+                f"{outcome.spec} is played again: its teacher gave {reason.removeprefix(UNANSWERED)}"
+            )
+            self._rollouts.submit(self._job(chunk, (outcome.spec,)))
+        return True
 
     def _complete(self, index: int) -> bool:
         return len(self._tallies[index].ended) == len(self._chunks[index].specs)

@@ -24,7 +24,7 @@ from actors.types import Policy
 from cluster.checks import check_suites
 from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
-from cluster.run import RunFolder
+from cluster.run import RunFailed, RunFolder
 from evaluation.crews import play_crews
 from evaluation.evaluate import evaluate, record
 from evaluation.files import write_whole
@@ -33,7 +33,7 @@ from evaluation.records import Evaluation, Score, verdicts
 from evaluation.report import write_report
 from student.config import StudentConfig
 from student.student import Student
-from teachers.make import TeacherMaker, make_expert, open_desk
+from teachers.make import TeacherMaker, key_of, make_expert, open_desk, recording_of
 
 MODELS = ("reference", "student", "blank")
 """The policies whose models the run makes."""
@@ -142,20 +142,42 @@ def _digest(config: RunConfig, folder: RunFolder, suite: str, name: str) -> str:
 
 def _scores(jobs: Sequence[Job], workers: int) -> Iterator[Score]:
     """The jobs' scores in their order, from `workers` processes of one thread each (1: from this one)."""
-    workers = min(workers, len(jobs))
+    near = [job for job in jobs if not _far(job)]
+    workers = min(workers, len(near))
     if workers <= 1:
         yield from map(_score, jobs)
         return
     spawned = multiprocessing.get_context("spawn")
     with spawned.Pool(workers, torch.set_num_threads, (1,)) as pool:
-        yield from pool.imap(_score, jobs)
+        scores = pool.imap(_score, near)
+        for job in jobs:
+            yield _score(job) if _far(job) else next(scores)
+
+
+def _far(job: Job) -> bool:
+    """Whether the policy asks an endpoint: then one process does, so that limits and budgets hold."""
+    config, _, _, name = job
+    return name == "teacher" and config.teacher.backend != "scripted"
 
 
 def _score(job: Job) -> Score:
     config, folder, suite, name = job
     policy = make_policy(name, config, folder)
     notes = config.student.memory_notes
-    return evaluate(config.evaluation, suite, name, policy, config.frame_size, config.seed, notes)
+    score = evaluate(config.evaluation, suite, name, policy, config.frame_size, config.seed, notes)
+    if isinstance(policy, LabelPolicy) and isinstance(policy.labeler, TeacherReplica):
+        check_answered(policy.labeler, suite)
+    return score
+
+
+def check_answered(teacher: TeacherReplica, suite: str) -> None:
+    """Raise RunFailed where chance had to act for a teacher that gave no answers."""
+    if teacher.unanswered:
+        raise RunFailed(
+            f"the teacher's score on {suite} would not be its own: {len(teacher.unanswered)} labels were "
+            f"not to be had ({teacher.unanswered[0]}); then go on with `python retort.py train --resume`, or "
+            "leave `teacher` out of evaluation.policies"
+        )
 
 
 def _tell(console: Console, score: Score) -> None:
@@ -191,8 +213,9 @@ def make_labeler(config: RunConfig, folder: RunFolder) -> TeacherReplica:
     """The teacher, as in training: over an endpoint, it goes on with the run's recording."""
     if config.teacher.backend == "scripted":
         return TeacherReplica("teacher", TeacherMaker(config.teacher))
-    desk = open_desk(config.teacher, folder.path)
-    return TeacherReplica("teacher", TeacherMaker(config.teacher, desk), config.teacher.endpoint.in_flight)
+    desk = open_desk(config.teacher, recording_of(config.teacher, folder.path))
+    maker = TeacherMaker(config.teacher, desk, key_of(config.teacher))
+    return TeacherReplica("teacher", maker, config.teacher.endpoint.in_flight)
 
 
 def json_row(score: Score) -> dict[str, object]:

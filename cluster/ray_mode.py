@@ -28,7 +28,7 @@ from student.config import StudentConfig
 from student.student import Student
 from student.types import Sample
 from teachers.backends.types import Verdict
-from teachers.make import TeacherMaker, make_expert
+from teachers.make import TeacherMaker, key_of, make_expert, recording_of
 from teachers.team.reflect import Reflector
 from worlds.make import make_world
 
@@ -56,7 +56,11 @@ class RayMachinery:
         self._config = config
         start_ray(config.cluster.object_store_mb)
         self._check_room()
-        self._desk = None if config.teacher.backend == "scripted" else start_desk(config.teacher, folder)
+        self._desk = (
+            None
+            if config.teacher.backend == "scripted"
+            else start_desk(config.teacher, recording_of(config.teacher, folder))
+        )
 
     def _check_room(self) -> None:
         """A process that cannot be placed would be missing without a word, and the run only slower."""
@@ -97,7 +101,7 @@ class RayMachinery:
         open_labels = AHEAD * cluster.worlds_per_host * -(-cluster.hosts // cluster.teachers)
         return Parts(
             world=partial(make_world, frame_size=config.frame_size),
-            teachers={"teacher": TeacherMaker(config.teacher, self._desk), "expert": make_expert},
+            teachers={"teacher": self._teacher(), "expert": make_expert},
             teacher_threads=1 if self._desk is None else open_labels,
             student=partial(Student.load, absolute),
             memory_notes=student.memory_notes,
@@ -121,11 +125,15 @@ class RayMachinery:
 
     def verdict(self) -> Verdict | None:
         """The desk's."""
-        return self._desk.verdict() if self._desk else None
+        with told("the desk of the teacher's calls cannot be asked"):
+            return self._desk.verdict() if self._desk else None
 
     def reflector(self) -> Reflector | None:
         """Asks from this process."""
-        return TeacherMaker(self._config.teacher, self._desk).reflector()
+        return self._teacher().reflector()
+
+    def _teacher(self) -> TeacherMaker:
+        return TeacherMaker(self._config.teacher, self._desk, key_of(self._config.teacher))
 
     def close(self) -> None:
         """End the cluster that was started here, or leave the one that was joined."""

@@ -25,7 +25,7 @@ from student.config import StudentConfig
 from student.student import Student
 from student.types import Sample
 from teachers.backends.types import Verdict
-from teachers.make import TeacherMaker, make_expert, open_desk
+from teachers.make import TeacherMaker, key_of, make_expert, open_desk, recording_of
 from teachers.team.reflect import Reflector
 from worlds.make import make_world
 
@@ -130,11 +130,15 @@ class SerialMachinery:
 
     def __init__(self, config: RunConfig, folder: Path) -> None:
         self._config = config
-        self._desk = None if config.teacher.backend == "scripted" else open_desk(config.teacher, folder)
+        self._desk = (
+            None
+            if config.teacher.backend == "scripted"
+            else open_desk(config.teacher, recording_of(config.teacher, folder))
+        )
 
     def rollouts(self, student: StudentConfig) -> LocalRollouts:
         """Players in this process."""
-        return LocalRollouts(self._config, student, TeacherMaker(self._config.teacher, self._desk))
+        return LocalRollouts(self._config, student, self._teacher())
 
     def learning(
         self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path
@@ -157,7 +161,10 @@ class SerialMachinery:
 
     def reflector(self) -> Reflector | None:
         """Asks from this process."""
-        return TeacherMaker(self._config.teacher, self._desk).reflector()
+        return self._teacher().reflector()
+
+    def _teacher(self) -> TeacherMaker:
+        return TeacherMaker(self._config.teacher, self._desk, key_of(self._config.teacher))
 
     def close(self) -> None:
         """Nothing was started."""

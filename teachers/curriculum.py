@@ -42,11 +42,13 @@ def shares(kinds: Sequence[Kind], tallies: Mapping[Kind, Tally]) -> dict[Kind, f
 
 
 def draw(kinds: Sequence[Kind], tallies: Mapping[Kind, Tally], count: int) -> list[Kind]:
-    """`count` kinds in the proportions of `shares` (largest remainders first), mixed evenly."""
-    wanted = {kind: share * count for kind, share in shares(kinds, tallies).items()}
-    given = {kind: int(amount) for kind, amount in wanted.items()}
-    short = sorted(kinds, key=lambda kind: given[kind] - wanted[kind])
-    for kind in short[: count - sum(given.values())]:
-        given[kind] += 1
+    """`count` kinds in the proportions of `shares`, mixed evenly."""
+    played = {kind: tallies.get(kind, Tally(0, 0)).episodes for kind in kinds}
+    floor = FLOOR / len(kinds) * sum(played.values())
+    # Where a draw is smaller than the kinds are many, who fell behind its floor comes first.
+    wanted = {k: share * count + max(0.0, floor - played[k]) for k, share in shares(kinds, tallies).items()}
+    given = dict.fromkeys(kinds, 0)
+    for _ in range(count):
+        given[max(kinds, key=lambda kind: wanted[kind] - given[kind])] += 1
     places = [((i + 0.5) / number, kind) for kind, number in given.items() for i in range(number)]
     return [kind for _, kind in sorted(places)]

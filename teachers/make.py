@@ -63,23 +63,39 @@ class NoChat:
         raise AssertionError(f"a replay was about to ask the {ask.purpose}'s question {ask.key}")
 
 
-def open_desk(config: TeacherConfig, folder: Path) -> CallDesk:
-    """The desk of a run whose recording lies in `folder`, unless the config names another file. Raises
-    ValueError for a file that is no recording, or a replay without one."""
-    path = Path(config.endpoint.recording or folder / "calls.sqlite")
+def recording_of(config: TeacherConfig, folder: Path) -> Path:
+    """The file of calls: the one that the config names, else the one in a run's `folder`."""
+    return Path(config.endpoint.recording or folder / "calls.sqlite").resolve()
+
+
+def open_desk(config: TeacherConfig, path: Path) -> CallDesk:
+    """The desk over the recording at `path`. Raises ValueError for a file that is no recording, or a replay
+    without one."""
     replay = config.backend == "recorded"
     if replay and not path.is_file():
         raise ValueError(f"there is no recording {path} to replay; name one in teacher.endpoint.recording")
     return CallDesk(config.endpoint, Recording(path), replay)
 
 
+def key_of(config: TeacherConfig) -> str:
+    """The endpoint's API key, read where the run is started ("": none is needed). Raises ValueError for a key
+    file that is missing or holds none."""
+    if config.backend != "openai":
+        return ""
+    from teachers.backends.openai_chat import read_key
+
+    return read_key(config.endpoint)
+
+
 @dataclass
 class TeacherMaker:
     """Makes the teachers of one process: suite -> teacher. Picklable; `desk` (None for the scripted
-    backend) may be one in another process. All teachers of a process share its connections and its limits."""
+    backend) may be one in another process, `key` is the endpoint's (see `key_of`). All teachers of a process
+    share its connections and its limits."""
 
     config: TeacherConfig
     desk: Desk | None = None
+    key: str = field(default="", repr=False)
     _caller: Caller | None = field(default=None, init=False, repr=False)
 
     def __call__(self, suite: str) -> Teacher:
@@ -110,7 +126,7 @@ class TeacherMaker:
             return NoChat()
         from teachers.backends.openai_chat import OpenAIChat
 
-        return OpenAIChat(self.config.endpoint)
+        return OpenAIChat(self.config.endpoint, self.key)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "desk": self.desk, "_caller": None}
+        return {"config": self.config, "desk": self.desk, "key": self.key, "_caller": None}

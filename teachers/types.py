@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 
 from worlds.types import Mirror, Observation
 
+UNANSWERED = "unanswered: "
+"""Begins the reason of an invalid label that may be had later: its state is to be asked about again."""
 Role = Literal["manager", "conductor", "actor"]
 ROLES: tuple[Role, ...] = ("manager", "conductor", "actor")
 

@@ -18,7 +18,7 @@ from teachers.backends.desk import CallDesk
 from teachers.config import TeacherConfig
 from teachers.endpoint.faults import FaultConfig
 from teachers.endpoint.server import make_app
-from teachers.make import TeacherMaker, make_teacher, open_desk
+from teachers.make import TeacherMaker, key_of, make_teacher, open_desk, recording_of
 from teachers.types import Label
 from worlds.base import join_reply
 from worlds.make import make_world
@@ -75,8 +75,8 @@ def teacher_config(url: str, backend: str = "openai", **settings: Any) -> Teache
 
 
 def team(config: TeacherConfig, folder: Path, suite: str = "voxel/goal_name") -> tuple[Any, CallDesk]:
-    desk = open_desk(config, folder)
-    return TeacherMaker(config, desk)(suite), desk
+    desk = open_desk(config, recording_of(config, folder))
+    return TeacherMaker(config, desk, key_of(config))(suite), desk
 
 
 State = tuple[Observation, Mirror, Label]

@@ -1,21 +1,21 @@
 """Asking until there is an answer: the desk's leave, the tries, the waits between them.
 
-Invariant: `ask` ends by the time it is given (and one more timeout) with a call that the desk has recorded,
-or with `NoAnswer` or `Halted`, each with a reason.
+Invariant: `ask` ends by the time it is given (and one more timeout) with a call that the desk has seen, or
+with `NoAnswer`, `Unanswered` or `Halted`, each with a reason; who waits keeps nobody from the endpoint.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
-from threading import Semaphore
 from typing import Protocol
 
 from teachers.backends.config import EndpointConfig
 from teachers.backends.desk import Desk
 from teachers.backends.pace import Pace
-from teachers.backends.types import Ask, Call, Halted, NoAnswer, Refused, Unreachable
+from teachers.backends.types import Ask, Call, Halted, NoAnswer, Unanswered, Unreachable
 
 BACKOFF_S, BACKOFF_MOST_S = 0.25, 10.0
 """After the first try without an answer; doubled with each."""
@@ -44,8 +44,9 @@ class Caller:
         self._chat = chat
         self._sleep = sleep
         self._clock = clock
-        self._room = Semaphore(config.in_flight)
+        self._room = threading.Semaphore(config.in_flight)
         self._pace = Pace(config.replica_requests_per_minute, config.replica_tokens_per_minute)
+        self._pacing = threading.Lock()
         self._jitter = random.Random()
 
     def patience(self) -> float:
@@ -53,60 +54,62 @@ class Caller:
         return self._clock() + self._config.patience_s
 
     def ask(self, ask: Ask, ends_s: float) -> Call:
-        """The answer, waited for until `ends_s` (see `patience`). Raises NoAnswer or Halted."""
-        if not self._room.acquire(timeout=max(0.0, ends_s - self._clock())):
-            raise self._no_answer("all teacher.endpoint.in_flight questions were waiting")
-        try:
-            return self._ask(ask, ends_s)
-        finally:
-            self._room.release()
-
-    def _ask(self, ask: Ask, ends_s: float) -> Call:
-        key, tokens, tries, reason = ask.key, ask.tokens, 0, ""
+        """The answer, waited for until `ends_s` (see `patience`). Raises NoAnswer, Unanswered or Halted."""
+        tries, fails = 0, 0
         while True:
-            if wait_s := self._pace.take(tokens, self._clock()):
-                self._wait(wait_s, ends_s, "the rate limit of this replica")
-                continue
-            ticket = self._desk.open(key, tokens)
-            if ticket.kind != "ask":
+            if not self._room.acquire(timeout=max(0.0, ends_s - self._clock())):
+                raise self._unanswered("all teacher.endpoint.in_flight calls were under way")
+            try:
+                call, wait_s, reason = self._try(ask)
+            except Unreachable as error:
+                fails += 1
+                wide = self._desk.fail(ask.key, str(error), error.trouble, error.retry_after_s)
+                if error.trouble == "rejected":
+                    raise NoAnswer(str(error)) from error
+                tries += not wide  # what everybody suffers is not this question's fault
+                if tries >= self._config.tries:
+                    raise NoAnswer(f"no answer in {tries} tries: {error}") from error
+                backoff_s = min(BACKOFF_MOST_S, BACKOFF_S * 2.0 ** min(fails - 1, 10))
+                call, wait_s, reason = None, max(error.retry_after_s, backoff_s), str(error)
+            finally:
+                self._room.release()
+            if call is not None:
+                return call
+            self._wait(wait_s, ends_s, reason)
+
+    def _try(self, ask: Ask) -> tuple[Call | None, float, str]:
+        """The answer; or the seconds to wait and why. Raises Unreachable or Halted."""
+        key, tokens = ask.key, ask.tokens
+        with self._pacing:
+            wait_s = self._pace.take(tokens, self._clock())
+        if wait_s:
+            return None, wait_s, "the rate limit of this replica"
+        ticket = self._desk.open(key, tokens)
+        if ticket.kind != "ask":
+            with self._pacing:
                 self._pace.give_back(tokens)
-            if ticket.kind == "recorded":
-                assert ticket.call is not None
-                return ticket.call
-            if ticket.kind == "halted":
-                raise Halted(ticket.reason)
-            if ticket.kind == "wait":
-                reason = ticket.reason or reason
-                self._wait(ticket.wait_s, ends_s, reason)
-                continue
+        if ticket.kind == "halted":
+            raise Halted(ticket.reason)
+        if ticket.kind == "ask":
             try:
                 call = self._chat.ask(ask)
-            except Unreachable as error:
-                tries, reason = tries + 1, str(error)
-                self._desk.fail(key, reason, error.busy, error.retry_after_s)
-                if tries >= self._config.tries:
-                    raise NoAnswer(f"no answer in {tries} tries: {reason}") from error
-                self._wait(error.retry_after_s or self._backoff_s(tries), ends_s, reason)
-            except Refused as error:
-                self._desk.halt("refused", str(error))
-                raise Halted(str(error)) from error
-            except BaseException:
-                self._desk.fail(key, "the thread that asked was ended", False, 0.0)
+            except Unreachable:
                 raise
-            else:
+            except BaseException:
+                self._desk.fail(key, "the thread that asked was ended", "rejected")
+                raise
+            with self._pacing:
                 self._pace.correct(call.tokens - tokens)
-                return self._desk.close(key, ask.purpose, ask.told(), call)
+            return self._desk.close(key, ask.purpose, ask.told(), call), 0.0, ""
+        return ticket.call, ticket.wait_s, ticket.reason
 
     def _wait(self, wait_s: float, ends_s: float, reason: str) -> None:
         """Wait a little longer than asked for (by chance, so that not all come back at once), but not beyond
         the patience."""
         left_s = ends_s - self._clock()
         if left_s <= 0:
-            raise self._no_answer(reason)
+            raise self._unanswered(reason)
         self._sleep(min(max(wait_s, SHORTEST_S) * self._jitter.uniform(1.0, 1.25), left_s))
 
-    def _no_answer(self, reason: str) -> NoAnswer:
-        return NoAnswer(f"no answer in {self._config.patience_s:g} s: {reason}")
-
-    def _backoff_s(self, tries: int) -> float:
-        return min(BACKOFF_MOST_S, BACKOFF_S * 2.0 ** (tries - 1))
+    def _unanswered(self, reason: str) -> Unanswered:
+        return Unanswered(f"no answer in {self._config.patience_s:g} s: {reason}")

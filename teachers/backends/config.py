@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class EndpointConfig:
     """An OpenAI-compatible chat-completions endpoint. The key is read from `key_file`, else from the
-    environment variable OPENAI_API_KEY.
+    environment variable OPENAI_API_KEY. What a model does not take can be left out or named otherwise:
+    `temperature` (null: not sent), `token_field`, `structure` (how the JSON schema is asked for).
 
     A question waits at most `timeout_s` for one answer and is tried at most `tries` times; a label, with all
     its questions, is given up after `patience_s` seconds (an outage included). An answer that does not do is
@@ -24,8 +26,10 @@ class EndpointConfig:
     url: str = "http://127.0.0.1:8399/v1"
     model: str = "retort-scripted"
     key_file: str = ""
-    temperature: float = 0.0
-    max_tokens: int = 512
+    temperature: float | None = 0.0
+    max_tokens: int = 1024
+    token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    structure: Literal["json_schema", "json_object", "none"] = "json_schema"
     images: bool = True
     team_calls: bool = True
     reflections: int = 0
@@ -55,7 +59,7 @@ class EndpointConfig:
                 "teacher.endpoint.timeout_s and patience_s are positive, tries, in_flight and max_tokens at "
                 "least 1"
             )
-        if min(self.repairs, self.temperature, self.reflections, self.lessons) < 0:
+        if min(self.repairs, self.temperature or 0.0, self.reflections, self.lessons) < 0:
             raise ValueError("teacher.endpoint.repairs, temperature, reflections and lessons are 0 or more")
         limits = (
             self.requests_per_minute, self.tokens_per_minute, self.replica_requests_per_minute,

@@ -2,13 +2,15 @@
 
 Invariants: a question that was answered is never asked again, and one that is in flight is not asked a
 second time; rate limits and budgets hold over all who ask here (a budget is exceeded by no more than what was
-in flight when it was spent); during an outage one question at a time tries whether it is over.
+in flight when it was spent); during an outage one question at a time tries whether it is over; what cannot be
+written down is not gone on with.
 
 Times are monotonic seconds of the desk's own clock.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,14 +19,18 @@ from typing import Any, Protocol
 from teachers.backends.config import EndpointConfig
 from teachers.backends.pace import Pace
 from teachers.backends.recording import Recording
-from teachers.backends.types import Call, Ticket, Verdict
+from teachers.backends.types import Call, Ticket, Trouble, Verdict
 
 OUT_AFTER = 5
 """Failures in a row, over all who ask, that make an outage."""
+REFUSED_AFTER = 3
+"""Refusals in a row that are believed."""
 PROBE_S, PROBE_MOST_S = 0.5, 15.0
-"""Seconds until the first probe of an outage; doubled each time up to the most."""
+"""Seconds until the first probe of an outage; doubled with each, up to the most."""
 POLL_S = 0.05
 """How soon to come back for a question that another one is asking."""
+LOST_S = 10.0
+"""A question counts as lost so long after its timeout: who asked has died."""
 
 
 class Desk(Protocol):
@@ -39,12 +45,8 @@ class Desk(Protocol):
         """The answer; returns the one that stands."""
         ...
 
-    def fail(self, key: str, reason: str, busy: bool, retry_after_s: float) -> None:
-        """No answer came. `busy`: the endpoint is up, and asked for a pause of `retry_after_s` seconds."""
-        ...
-
-    def halt(self, kind: str, reason: str) -> None:
-        """Stop all questions."""
+    def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
+        """No answer came. Returns whether the endpoint is out, or busy, for everybody."""
         ...
 
     def verdict(self) -> Verdict | None:
@@ -71,67 +73,81 @@ class CallDesk:
         totals = recording.totals()
         self._tokens, self._cost = totals.tokens, totals.cost
         self._flying: dict[str, tuple[float, int]] = {}
-        """Question -> when it counts as lost (who asked may have died), and its estimated tokens."""
-        self._failures = 0
+        """Question -> when it counts as lost, and its estimated tokens."""
+        self._failures = self._refusals = self._probes = 0
         self._reason = ""
-        self._opens_at_s = 0.0
+        self._paused_until_s = self._probe_at_s = 0.0
         self._verdict: Verdict | None = None
 
     def open(self, key: str, tokens: int) -> Ticket:
         """See `Desk.open`."""
-        call = self._recording.get(key)
-        if call is not None:
-            return Ticket("recorded", call)
         with self._lock:
-            if self._replay and self._verdict is None:
-                self._verdict = Verdict("missed", self._missing(key))
-            if self._verdict is None:
-                self._verdict = self._over_budget()
+            call = self._recording.get(key)
+            if call is not None:
+                return Ticket("recorded", call)
+            if self._replay:
+                self._stop("missed", self._missing(key))
+            self._mind_budget()
             if self._verdict is not None:
                 return Ticket("halted", reason=self._verdict.reason)
             now = self._clock()
             lost_at, _ = self._flying.get(key, (0.0, 0))
             if lost_at > now:
                 return Ticket("wait", wait_s=POLL_S, reason="the same question is being asked")
-            if now < self._opens_at_s:
-                return Ticket("wait", wait_s=self._opens_at_s - now, reason=self._reason)
+            opens_at_s = max(self._paused_until_s, self._probe_at_s)
+            if now < opens_at_s:
+                return Ticket("wait", wait_s=opens_at_s - now, reason=self._reason)
             wait_s = self._pace.take(tokens, now)
             if wait_s > 0:
                 return Ticket("wait", wait_s=wait_s, reason="the rate limit over all replicas")
             if self._out:  # this one is the probe; the others wait for what becomes of it
-                self._opens_at_s = now + self._probe_s
-            self._flying[key] = (now + self._config.timeout_s + 5.0, tokens)
+                self._probe_at_s = now + self._next_probe_s()
+            self._flying[key] = (now + self._config.timeout_s + LOST_S, tokens)
             return Ticket("ask")
 
     def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
         """See `Desk.close`."""
-        standing = self._recording.put(key, purpose, told, call)
         with self._lock:
             _, thought = self._flying.pop(key, (0.0, call.tokens))
             self._pace.correct(call.tokens - thought)
             self._tokens += call.tokens
             self._cost += call.cost
-            self._failures, self._opens_at_s = 0, 0.0
-        return standing
+            self._failures = self._refusals = self._probes = 0
+            self._probe_at_s = 0.0
+            try:
+                return self._recording.put(key, purpose, told, call)
+            except sqlite3.Error as error:
+                self._stop(
+                    "unrecorded",
+                    f"{self._recording.path} cannot be written ({error}), and an answer that is not recorded "
+                    "would be paid again: make room, then go on",
+                )
+                return call
 
-    def fail(self, key: str, reason: str, busy: bool, retry_after_s: float) -> None:
+    def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
         """See `Desk.fail`."""
         with self._lock:
             self._flying.pop(key, None)
-            self._reason = reason
             now = self._clock()
-            if busy:
-                self._failures = 0
-                self._opens_at_s = max(self._opens_at_s, now + retry_after_s)
-                return
+            match trouble:
+                case "rejected":
+                    return False
+                case "unpaid":
+                    self._stop("spent", f"{reason}: put money into the account")
+                    return True
+                case "busy":
+                    self._reason = reason
+                    self._paused_until_s = max(self._paused_until_s, now + retry_after_s)
+                    return True
+                case "refused":
+                    self._refusals += 1
+                    if self._refusals >= REFUSED_AFTER:
+                        self._stop("refused", reason)
+            self._reason = reason
             self._failures += 1
-            if self._out:
-                self._opens_at_s = max(self._opens_at_s, now + self._probe_s)
-
-    def halt(self, kind: str, reason: str) -> None:
-        """See `Desk.halt`; the first reason stands."""
-        with self._lock:
-            self._verdict = self._verdict or Verdict(kind, reason)  # type: ignore[arg-type]
+            if self._failures == OUT_AFTER:
+                self._probe_at_s = now + self._next_probe_s()
+            return self._out
 
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""
@@ -142,29 +158,33 @@ class CallDesk:
     def _out(self) -> bool:
         return self._failures >= OUT_AFTER
 
-    @property
-    def _probe_s(self) -> float:
-        return min(PROBE_MOST_S, PROBE_S * 2.0 ** min(self._failures - OUT_AFTER, 10))
+    def _next_probe_s(self) -> float:
+        wait_s = min(PROBE_MOST_S, PROBE_S * 2.0 ** min(self._probes, 10))
+        self._probes += 1
+        return wait_s
 
-    def _over_budget(self) -> Verdict | None:
+    def _stop(self, kind: str, reason: str) -> None:
+        """The first reason stands."""
+        self._verdict = self._verdict or Verdict(kind, reason)  # type: ignore[arg-type]
+
+    def _mind_budget(self) -> None:
         config = self._config
         if config.budget_tokens and self._tokens >= config.budget_tokens:
-            return Verdict(
+            self._stop(
                 "spent",
                 f"the teacher's budget of {config.budget_tokens:,} tokens is spent ({self._tokens:,}): raise "
                 "teacher.endpoint.budget_tokens",
             )
         if config.budget_money and self._cost >= config.budget_money:
-            return Verdict(
+            self._stop(
                 "spent",
                 f"the teacher's budget of {config.budget_money:g} is spent ({self._cost:.2f}): raise "
                 "teacher.endpoint.budget_money",
             )
-        return None
 
     def _missing(self, key: str) -> str:
         return (
             f"the replay came to a question that {self._recording.path.name} does not hold ({key[:12]}...): "
             "the config, the prompts or the seeds differ from those of the recording, or it was cut short. "
-            "Replay with the run's own config, or set teacher.backend=openai to ask"
+            "Replay with the recorded run's own config, or begin a run with teacher.backend=openai"
         )

@@ -145,6 +145,7 @@ class Recording:
         return len(lines)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; what was written lies in the one file then."""
         with self._lock:
+            self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._base.close()

@@ -30,8 +30,8 @@ class Ask:
     messages: tuple[Message, ...]
     schema: str
     model: str
-    temperature: float = 0.0
-    max_tokens: int = 512
+    temperature: float | None = 0.0
+    max_tokens: int = 1024
     images: tuple[bytes, ...] = ()
 
     @property
@@ -92,21 +92,26 @@ class Call:
         return self.tokens_in + self.tokens_out
 
 
+Trouble = Literal["down", "busy", "refused", "rejected", "unpaid"]
+"""Why a try got no answer. "down": no connection, a timeout, a broken answer, 5xx. "busy": 429, with a time
+to come back. "refused": 401, 403, 404, which a wrong key, model or address gives, and a gateway that
+restarts. "rejected": this one question is not taken (too long, filtered). "unpaid": the account is empty."""
+
+
 class Unreachable(Exception):
-    """A try that got no answer: the endpoint is down, busy (`busy`: it said when to come back, in
-    `retry_after_s`) or broke off. Another try may do."""
+    """A try that got no answer; `retry_after_s` is what a busy endpoint asked for."""
 
-    def __init__(self, reason: str, busy: bool = False, retry_after_s: float = 0.0) -> None:
+    def __init__(self, reason: str, trouble: Trouble = "down", retry_after_s: float = 0.0) -> None:
         super().__init__(reason)
-        self.busy, self.retry_after_s = busy, retry_after_s
-
-
-class Refused(Exception):
-    """The endpoint will answer no such request, however often it is asked: a wrong key, model or address."""
+        self.trouble, self.retry_after_s = trouble, retry_after_s
 
 
 class NoAnswer(Exception):
-    """No answer within the patience of one label."""
+    """This question gets no answer, though others do."""
+
+
+class Unanswered(Exception):
+    """No answer within the patience of one label: an outage, or limits too low. Later it may come."""
 
 
 class Halted(Exception):
@@ -115,10 +120,11 @@ class Halted(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a desk stopped all questions: "spent" (a budget: the run ends well), "missed" (a replay came to a
-    question that was never recorded) or "refused" (the endpoint takes no such requests)."""
+    """Why a desk stopped all questions: "spent" (a budget or an account: the run ends well), "missed" (a
+    replay came to a question that was never recorded), "refused" (the endpoint takes no such requests) or
+    "unrecorded" (answers cannot be written down)."""
 
-    kind: Literal["spent", "missed", "refused"]
+    kind: Literal["spent", "missed", "refused", "unrecorded"]
     reason: str
 
 

@@ -48,7 +48,7 @@ def answer(user_texts: Sequence[str]) -> str:
             reply = ManagerReply(
                 thought=f"{len(plan.subtasks)} of us: {plan.text}",
                 subtasks=[
-                    SubtaskReply(verb=s.verb, what=s.what, region=s.region)  # type: ignore[arg-type]
+                    SubtaskReply(verb=s.verb, what=s.what, region=s.region or "anywhere")  # type: ignore[arg-type]
                     for s in plan.subtasks
                 ],
             )
@@ -58,7 +58,7 @@ def answer(user_texts: Sequence[str]) -> str:
                 thought=f"the phase is {phase.text}",
                 phase=phase.name,  # type: ignore[arg-type]
                 what=phase.what,
-                region=phase.region,  # type: ignore[arg-type]
+                region=phase.region or "anywhere",  # type: ignore[arg-type]
                 steps=[phase.text] if phase.name in ("craft", "smelt", "place", "mine") else [],
             )
         case "critic":
@@ -69,7 +69,7 @@ def answer(user_texts: Sequence[str]) -> str:
             reply = ActorReply(
                 thought=f"{choice.action} serves to {read_phase(text).text}",
                 action=choice.action,
-                also_good=[action for action in choice.equally_good if action != choice.action][:16],
+                also_good=[action for action in choice.equally_good if action != choice.action][:4],
             )
     return reply.model_dump_json()
 

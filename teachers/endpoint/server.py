@@ -54,10 +54,11 @@ class _Dropped(Exception):
 
 
 def make_app(config: FaultConfig) -> FastAPI:
-    """The application; `app.state.asked` counts the completions that were asked for."""
+    """The application; `app.state.asked` counts the completions that were asked for, `failed` those that
+    a fault befell."""
     app = FastAPI(title="Retort's scripted teacher endpoint")
     fate = Fate(config)
-    app.state.asked = 0
+    app.state.asked = app.state.failed = 0
 
     @app.get("/v1/models")
     def models() -> dict[str, Any]:
@@ -74,6 +75,7 @@ def make_app(config: FaultConfig) -> FastAPI:
         if asked.model != MODEL:
             return _error(404, f"there is no model {asked.model!r} here, only {MODEL!r}")
         fault, seconds = fate.of(content)
+        app.state.failed += fault is not None
         await asyncio.sleep(config.silence_s if fault == "silence" else seconds)
         if fault == "busy":
             return _error(429, "too many requests", {"Retry-After": f"{config.retry_after_s:g}"})

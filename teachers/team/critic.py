@@ -50,6 +50,8 @@ def before_phase(situation: VoxelSituation, phase: Phase) -> str:
                 return f"to {phase.text} takes {lacking}"
         case "done":
             carried = facts["inventory"]
+            if not facts["wanted"]:
+                return "only a list that is complete is done"
             if any(carried.get(item, 0) < count for item, count in facts["wanted"].items()):
                 return "the list is not complete"
     return ""

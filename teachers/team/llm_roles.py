@@ -46,7 +46,7 @@ class LLMManager:
                 _known(given.what, situation)
             return Plan(
                 tuple(
-                    Subtask(given.verb, _name(given.what), given.region if bodies > 1 else "")
+                    Subtask(given.verb, _name(given.what), _region(given.region) if bodies > 1 else "")
                     for given in reply.subtasks
                 )
             )
@@ -65,7 +65,7 @@ class LLMConductor:
 
         def judge(reply: ConductorReply) -> Phase:
             _known(reply.what, situation)
-            region = reply.region if reply.phase in ("search", "explore") else ""
+            region = _region(reply.region) if reply.phase in ("search", "explore") else ""
             phase = Phase(reply.phase, _name(reply.what), region)
             if complaint := critic.before_phase(situation, phase):
                 raise Complaint(complaint)
@@ -92,8 +92,9 @@ class LLMActor:
                 raise Complaint(f"{reply.action!r} matches no legal action: {', '.join(legal)}")
             if complaint := critic.before_action(situation, action):
                 raise Complaint(complaint)
-            found = (find_skill(text, legal) for text in reply.also_good)
-            return Choice(action, tuple(sorted({action, *(other for other in found if other)})))
+            others = {other for text in reply.also_good if (other := find_skill(text, legal))}
+            good = {other for other in others if not critic.before_action(situation, other)}
+            return Choice(action, tuple(sorted({action, *good})))
 
         images = (png(situation.observation.frame),) if self._images else ()
         critique = critic.after(situation)
@@ -101,6 +102,10 @@ class LLMActor:
         lessons = recall(situation.facts.get("lessons", ()), state, self._lessons)
         text = actor_text(situation, phase, critique, lessons)
         return self._planner.plan(text, judge, situation.talk, images)
+
+
+def _region(told: str) -> str:
+    return "" if told == "anywhere" else told
 
 
 def _name(text: str) -> str:
@@ -116,7 +121,6 @@ def _known(text: str, situation: VoxelSituation) -> None:
     if name in BLOCK or name in ITEM or name in ANIMAL_KIND or name in ("", "land"):
         return
     wanted = situation.facts["wanted"]
-    parts = [part.split(" ", 1) for part in name.split(" and ")]
-    if wanted and all(len(part) == 2 and part[0].isdecimal() and part[1] in wanted for part in parts):
+    if wanted and sorted(name.split(" and ")) == sorted(f"{count} {item}" for item, count in wanted.items()):
         return
     raise Complaint(f"there is no {text!r} in this world or task")

@@ -73,7 +73,11 @@ class Planner(Generic[ReplyT]):
                 complaint = str(error)
             talk.said.append(f"critic to {self.role}: {complaint}")
             asked = prompt("repair").replace("{complaint}", complaint)
-            messages = (*messages, Message("assistant", call.text[:QUOTED]), Message("user", asked))
+            messages = (
+                *messages,
+                Message("assistant", call.text[:QUOTED] or "(nothing)"),
+                Message("user", asked),
+            )
         raise GaveUp(f"the {self.role} had no answer that would do: {complaint}")
 
 

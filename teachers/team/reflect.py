@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
-from teachers.backends.types import Halted, NoAnswer
+from teachers.backends.types import Halted, NoAnswer, Unanswered
 from teachers.team.planner import GaveUp, Planner, Talk
 from teachers.team.replies import CriticReply
 from teachers.team.skills import similarity
@@ -69,7 +69,7 @@ class Reflector:
 
         try:
             return self._planner.plan(attempt_text(attempt), judge, Talk(self._caller.patience()))
-        except (GaveUp, NoAnswer, Halted):
+        except (GaveUp, NoAnswer, Halted, Unanswered):
             return None
 
 

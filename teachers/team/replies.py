@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Short = Annotated[str, Field(max_length=200)]
-Region = Literal["", "west", "east", "north-west", "north-east", "south-west", "south-east"]
+Region = Literal["anywhere", "west", "east", "north-west", "north-east", "south-west", "south-east"]
 
 
 class _Reply(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    thought: Annotated[str, Field(max_length=2000)]
+    thought: Annotated[str, Field(max_length=1000)]
     """Why, in a sentence or two; for people who read the rollouts."""
 
 
@@ -50,7 +50,7 @@ class ActorReply(_Reply):
     """The next skill."""
 
     action: Short
-    also_good: Annotated[list[Short], Field(max_length=16)]
+    also_good: Annotated[list[Short], Field(max_length=4)]
 
 
 class PlainReply(ActorReply):

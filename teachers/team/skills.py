@@ -1,64 +1,71 @@
-"""The skill module: from what a model wrote to a skill of the library, by similarity of their embeddings.
+"""The skill module: from what a model wrote to a skill of the library, by similarity of their words.
 
-Invariant: what is found is one of the skills that were offered, word for word, and a text that is near to
-none finds none: no model output is ever carried out as it stands.
+Invariant: what is found is one of the skills that were offered, word for word; every word and number of it
+was written, give or take a slip of the pen; and a text that names none, denies one or names two finds none.
+No model output is ever carried out as it stands.
 
-An embedding here is the bag of a text's words and of the three-letter pieces of its words, numbers whole. On
-a vocabulary of some tens of short commands that finds what a learned one would, without a download.
+An embedding here is the set of a text's words, those that models use for a skill's words counted as these. On
+a vocabulary of some tens of short commands that tells "mine oak_log" from "mine birch_log", which a dense
+embedding does not.
 """
 
 from __future__ import annotations
 
-import math
+import difflib
 import re
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-NEAR_ENOUGH = 0.6
-"""Cosine below which a text is near to no skill."""
-NUMBER = 2.0
-"""Weight of a number: "turn right 30" is not "turn right 90"."""
+SLIP = 0.8
+"""How alike (difflib's ratio) two words of five letters or more must be to be one word."""
 SAME = {
     "rotate": "turn", "spin": "turn", "walk": "forward", "move": "forward", "step": "forward",
     "go": "forward", "ahead": "forward", "advance": "forward", "dig": "mine", "break": "mine",
-    "build": "craft", "make": "craft", "back": "around", "put": "place",
+    "build": "craft", "make": "craft", "put": "place",
 }  # fmt: skip
 """Words that models use for the words of the skills."""
-IDLE = frozenset(
-    ("the", "a", "an", "to", "by", "degrees", "degree", "blocks", "block", "of", "on", "then", "one")
+DENIALS = frozenset(
+    ("not", "don", "never", "no", "refuse", "cannot", "won", "can", "avoid", "stop", "without")
 )
-"""Words that tell no skill from another."""
-Embedding = tuple[dict[str, float], float]
+NEAR_ENOUGH = 0.4
+"""Share of the written words that must be the skill's: the rest is "the", "by", "degrees", "blocks"."""
 
 
 @lru_cache(maxsize=4096)
-def embed(text: str) -> Embedding:
-    """The bag and its length."""
-    bag: Counter[str] = Counter()
-    for word in re.findall(r"[a-z]+|[0-9]+", text.lower().replace("°", " ")):
-        if word.isdecimal():
-            bag[word] += NUMBER  # type: ignore[assignment]
-        elif word not in IDLE:
-            word = SAME.get(word, word)
-            bag[word] += 1
-            for i in range(max(1, len(word) - 2)):
-                bag[f"-{word[i : i + 3]}"] += 0.5  # type: ignore[assignment]
-    return dict(bag), math.sqrt(sum(weight * weight for weight in bag.values()))
+def words(text: str) -> frozenset[str]:
+    """The words and numbers of a text, in the library's terms."""
+    found = re.findall(r"[a-z]+|[0-9]+", text.lower())
+    return frozenset(SAME.get(word, word) for word in found)
+
+
+@lru_cache(maxsize=65536)
+def _alike(one: str, other: str) -> bool:
+    long_enough = min(len(one), len(other)) >= 5
+    return one == other or (long_enough and difflib.SequenceMatcher(None, one, other).ratio() >= SLIP)
 
 
 def similarity(one: str, other: str) -> float:
-    """Cosine of the embeddings, 0 to 1."""
-    (bag, length), (other_bag, other_length) = embed(one), embed(other)
-    if not length or not other_length:
-        return 0.0
-    return sum(weight * other_bag.get(key, 0.0) for key, weight in bag.items()) / (length * other_length)
+    """Shared words as a share of all words of both (Jaccard), 0 to 1."""
+    a, b = words(one), words(other)
+    return len(a & b) / len(a | b) if a | b else 0.0
 
 
 def find_skill(text: str, library: Sequence[str]) -> str | None:
-    """The skill of `library` that `text` names (itself, or the nearest one that is near enough)."""
+    """The skill of `library` that `text` names (itself, or the one whose words it holds)."""
     wanted = " ".join(text.split()).strip(" .\"'`")
     if wanted in library:
         return wanted
-    best = max(library, key=lambda skill: similarity(wanted, skill), default=None)
-    return best if best is not None and similarity(wanted, best) >= NEAR_ENOUGH else None
+    written = words(wanted)
+    if written & DENIALS:
+        return None
+    named = [skill for skill in library if all(any(_alike(w, own) for w in written) for own in words(skill))]
+    if not named:
+        return None
+    longest = max(len(words(skill)) for skill in named)
+    best = [skill for skill in named if len(words(skill)) == longest]
+    verbs = {skill.split()[0] for skill in library}
+    said = {verb for verb in verbs if any(_alike(w, verb) for w in written)}
+    numbers = {word for word in written if word.isdecimal()}
+    if len(best) > 1 or not said <= {best[0].split()[0]} or not numbers <= words(best[0]):
+        return None
+    return best[0] if longest / len(written) >= NEAR_ENOUGH else None

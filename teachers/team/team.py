@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from teachers.backends.caller import Caller
-from teachers.backends.types import Halted, NoAnswer
+from teachers.backends.types import Halted, NoAnswer, Unanswered
 from teachers.config import TeacherConfig
 from teachers.roles import Conductor, Manager, team_label
 from teachers.team.frames import png
@@ -20,7 +20,7 @@ from teachers.team.prompting import prompts_hash
 from teachers.team.reflect import recall
 from teachers.team.replies import PlainReply
 from teachers.team.skills import find_skill
-from teachers.types import Label, Role
+from teachers.types import UNANSWERED, Label, Role
 from teachers.voxel_team import VoxelConductor, VoxelManager
 from worlds.types import Mirror, Observation
 
@@ -30,6 +30,10 @@ def version_of(config: TeacherConfig) -> str:
     model = re.sub(r"[^\w.-]+", "_", config.endpoint.model)
     alone = "" if config.endpoint.team_calls else "-actor"
     return f"{model}-team-1-{prompts_hash()}-{config.map}{alone}"
+
+
+def _reason(error: Exception) -> str:
+    return f"{UNANSWERED if isinstance(error, Unanswered | Halted) else ''}{error}"
 
 
 class VoxelEndpointTeam:
@@ -53,8 +57,8 @@ class VoxelEndpointTeam:
         situation = replace(told, talk=Talk(self._caller.patience()))
         try:
             label = team_label(situation, self._manager, self._conductor, self._actor, role)
-        except (GaveUp, NoAnswer, Halted) as error:
-            label = Label(role, "", situation.note, valid=False, reason=str(error))
+        except (GaveUp, NoAnswer, Halted, Unanswered) as error:
+            label = Label(role, "", situation.note, valid=False, reason=_reason(error))
         return replace(label, said=tuple(situation.talk.said))
 
 
@@ -96,6 +100,6 @@ class PlainEndpointTeacher:
         images = (png(observation.frame),) if self._images else ()
         try:
             label = self._planner.plan(text, judge, talk, images)
-        except (GaveUp, NoAnswer, Halted) as error:
-            label = Label(role, "", valid=False, reason=str(error))
+        except (GaveUp, NoAnswer, Halted, Unanswered) as error:
+            label = Label(role, "", valid=False, reason=_reason(error))
         return replace(label, said=tuple(talk.said))

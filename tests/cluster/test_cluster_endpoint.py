@@ -161,7 +161,7 @@ def test_a_spent_budget_pauses_the_run_and_a_larger_one_goes_on(
 
 def test_where_nobody_listens_nothing_is_begun(base: Path, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{endpoints.free_port()}/v1"
-    with pytest.raises(ValueError, match=r"nobody listens at teacher\.endpoint\.url"):
+    with pytest.raises(ValueError, match=r"nobody answers at teacher\.endpoint\.url"):
         run_training(config_of(base, tmp_path / "runs", url))
     assert not (tmp_path / "runs").exists()
     with pytest.raises(ValueError, match="there is no recording"):

@@ -60,7 +60,7 @@ def test_a_lesson_changes_the_next_label_and_no_prompt_of_a_student(
     observation, mirror, scripted = reached[0]
     other = next(action for action in scripted.equally_good if action != scripted.action)
     config = teacher_config(endpoint.url, reflections=1)
-    maker = TeacherMaker(config, open_desk(config, tmp_path))
+    maker = TeacherMaker(config, open_desk(config, tmp_path / "calls.sqlite"))
     reflector = maker.reflector()
     assert reflector is not None
     apart = (Disagreement(0, other, scripted.action), Disagreement(3, other, scripted.action))
@@ -77,7 +77,7 @@ def test_a_lesson_changes_the_next_label_and_no_prompt_of_a_student(
 
 def test_who_asks_for_no_reflection_has_none(endpoint: Endpoint, tmp_path: Path) -> None:
     config = teacher_config(endpoint.url)
-    assert TeacherMaker(config, open_desk(config, tmp_path)).reflector() is None
+    assert TeacherMaker(config, open_desk(config, tmp_path / "calls.sqlite")).reflector() is None
     assert TeacherMaker(replace(config, backend="scripted")).reflector() is None
 
 
@@ -92,7 +92,7 @@ def test_an_attempt_is_told_in_lines_and_cannot_add_others() -> None:
 def test_a_critic_that_has_no_answer_leaves_no_lesson(tmp_path: Path) -> None:
     with endpoints.serving(FaultConfig(share=1.0, kinds=("refusal",))) as server:
         config = teacher_config(server.url, reflections=2, repairs=1)
-        reflector = TeacherMaker(config, open_desk(config, tmp_path)).reflector()
+        reflector = TeacherMaker(config, open_desk(config, tmp_path / "calls.sqlite")).reflector()
         assert reflector is not None
         assert reflector.lessons([Attempt("s", "find it", 3, ())]) == []
         assert server.asked == 2

@@ -118,10 +118,21 @@ def test_no_words_of_the_world_begin_a_line() -> None:
         ("", None),
         ("__import__('os').system('ls')", None),
         ("I cannot help with that", None),
+        ("mine birch_log", None),
+        ("craft iron_pickaxe", None),
+        ("do not turn right 90", None),
+        ("I refuse to mine oak_log", None),
+        ("turn right 90 then mine oak_log", None),
+        ("turn right 30", None),
+        ("forward 16", None),
+        ("turn rihgt 90", "turn right 90"),
+        ("turn", None),
     ],
 )
 def test_the_skill_module_finds_skills_or_says_that_none_matches(text: str, skill: str | None) -> None:
-    library = (*MOVES, "mine oak_log", "mine stone", "craft crafting_table", "craft stick", "scan")
+    mined = ("mine oak_log", "mine stone", "mine iron_ore", "mine coal_ore")
+    crafted = ("craft crafting_table", "craft stick", "craft stone_pickaxe", "craft wooden_pickaxe")
+    library = (*MOVES, *mined, *crafted, "scan")
     assert find_skill(text, library) == skill
 
 
@@ -168,6 +179,8 @@ def test_the_critic_foresees_what_is_missing() -> None:
     assert "crafting_table within reach" in table
     assert "coal" in critic.before_phase(situation({"iron_ore": 1}), Phase("smelt", "iron_ingot"))
     assert critic.before_phase(situation({}), Phase("done")) == "the list is not complete"
+    searching = situations("voxel/goal_name", 1)[0]
+    assert "a list" in critic.before_phase(searching, Phase("done"))
     assert "in the frame" in critic.before_phase(situation({}), Phase("mine", "bedrock"))
 
 
