@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,13 @@ from actors.teacher import TeacherReplica
 from actors.types import EpisodeResult, PlaySettings, State
 from ledger import Ledger
 from student.types import Decision
+from teachers.backends.caller import Caller
+from teachers.backends.config import EndpointConfig
+from teachers.backends.desk import CallDesk
+from teachers.backends.recording import Recording
+from teachers.backends.types import Ask, Call
+from teachers.config import TeacherConfig
+from teachers.team.team import VoxelEndpointTeam
 from teachers.types import Label
 from worlds.base import World
 from worlds.make import make_world
@@ -131,3 +139,57 @@ def test_a_real_worlds_prompts_do_not_change_when_its_mirror_is_planted(suite: s
     plain = prompts(plant=False)
     assert plain == prompts(plant=True)
     assert not [text for text, _ in plain if CANARY in text]
+
+
+class Talkative:
+    """A chat whose model repeats privileged facts in every field that is free to it."""
+
+    def ask(self, ask: Ask) -> Call:
+        match ask.purpose:
+            case "manager":
+                subtask = {"verb": "find", "what": "pumpkin", "region": "anywhere"}
+                reply: dict[str, Any] = {"subtasks": [subtask]}
+            case "conductor":
+                steps = [f"goto {CANARY}", str(NUMBER)]
+                reply = {"phase": "search", "what": "pumpkin", "region": "anywhere", "steps": steps}
+            case _:
+                reply = {"action": "turn right 90", "also_good": [CANARY, f"goto {NUMBER} {NUMBER}"]}
+        return Call(json.dumps({"thought": f"{CANARY} at {NUMBER}", **reply}), CANARY, 1, 1, 0.0)
+
+
+class Chooser(Recorder):
+    """Decides in any world: the first legal action."""
+
+    def decide(self, prompts: Any, temperature: float, seeds: Any, version: int = 0) -> list[Decision]:
+        self.seen += [repr((prompt.text, prompt.notes, prompt.actions)) for prompt in prompts]
+        first = [prompt.actions[0] for prompt in prompts]
+        return [Decision("", action, 0.0, ((action, 0.0),), 1.0, version) for action in first]
+
+
+@pytest.mark.parametrize("mix", [0.0, 1.0])
+def test_what_a_talkative_model_repeats_reaches_no_student(mix: float, tmp_path: Path) -> None:
+    """The team over an endpoint in all three roles: its thoughts are for the rollout page alone, and orders
+    that stand in the student's prompts name what the task names."""
+    endpoint = EndpointConfig(repairs=0)
+    desk = CallDesk(endpoint, Recording(tmp_path / "calls.sqlite"))
+    team = VoxelEndpointTeam(
+        TeacherConfig(backend="openai", endpoint=endpoint), Caller(endpoint, desk, Talkative())
+    )
+    student = Chooser()
+    rollout = Rollout(make_world, 2, run_seed=1)
+    settings = PlaySettings(mix=mix, temperature=1.0, roles=("manager", "conductor", "actor"), trace=True)
+    episodes = [replace(spec, suite="voxel/goal_name") for spec in specs(2)]
+    labeler = TeacherReplica("teacher", lambda _: team)
+    outcomes = rollout.collect(episodes, StudentPolicy(student), labeler, settings)
+    results = [outcome for outcome in outcomes if isinstance(outcome, EpisodeResult)]
+    assert len(results) == 2
+    said = [line for result in results for step in result.trace if step.label for line in step.label.said]
+    assert any(CANARY in line for line in said)
+    assert not [text for text in student.seen if CANARY in text or str(NUMBER) in text]
+    with Ledger.open(tmp_path / "ledger") as ledger:
+        for place, result in enumerate(results):
+            ledger.append([encode(s, order_of(0, place, step)) for step, s in enumerate(result.samples)])
+        records = [record for batch in ledger.scan() for record in batch]
+    columns = [{k: v for k, v in r.columns.items() if k != "reason"} for r in records]
+    assert columns
+    assert not [c for c in columns if CANARY in repr(c) or str(NUMBER) in repr(c)]
