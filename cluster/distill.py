@@ -91,7 +91,6 @@ class Distiller:
             chunk.index: {spec: position for position, spec in enumerate(chunk.specs)} for chunk in chunks
         }
         self._submitted = self._first
-        self._settings: dict[int, PlaySettings] = {}
         self._fresh: list[Sample] = []
         self._spent: Mapping[str, float] = {}
 
@@ -159,18 +158,14 @@ class Distiller:
             self._submitted += 1
 
     def _job(self, chunk: Chunk, specs: tuple[EpisodeSpec, ...]) -> Job:
-        """These episodes of a chunk, played as the chunk was from its beginning."""
-        if chunk.index not in self._settings:
-            self._settings[chunk.index] = PlaySettings(
-                version=self._learning.version
-                if chunk.reached_by == "student"
-                else chunk.index - self._first,
-                mix=chunk.mix,
-                temperature=chunk.temperature,
-                roles=self._config.distil.roles,  # type: ignore[arg-type]
-                lessons=self._reflection.known(chunk.index - self._config.distil.staleness),
-            )
-        settings = self._settings[chunk.index]
+        """These episodes of a chunk, played with the newest weights."""
+        settings = PlaySettings(
+            version=self._learning.version if chunk.reached_by == "student" else chunk.index - self._first,
+            mix=chunk.mix,
+            temperature=chunk.temperature,
+            roles=self._config.distil.roles,  # type: ignore[arg-type]
+            lessons=self._reflection.known(chunk.index - self._config.distil.staleness),
+        )
         return Job(chunk.index, specs, chunk.reached_by, chunk.labelled_by, settings)
 
     def _draw(self, chunk: Chunk) -> Chunk:

@@ -4,6 +4,7 @@ is trained on twice, and nothing is settled before its checkpoint."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import toy
 from actors.policies import LabelPolicy, StudentPolicy
 from actors.rollout import Rollout
 from actors.teacher import TeacherReplica
-from actors.types import EpisodeFailure, EpisodeOutcome
+from actors.types import EpisodeFailure, EpisodeOutcome, EpisodeResult
 from cluster import distill
 from cluster.checks import check_resumed
 from cluster.config import DistilConfig, ReferenceConfig, RunConfig, load_config
@@ -26,6 +27,7 @@ from learner.publish import WeightSnapshot, snapshot
 from learner.replay import ReplaySource
 from ledger import Ledger
 from student.types import Sample
+from teachers.types import UNANSWERED
 
 EPISODES, ROUNDS = 4, 2
 
@@ -239,6 +241,30 @@ def test_what_a_lost_checkpoint_had_learnt_is_trained_on_again(tmp_path: Path, l
     assert run.counts() == {"trained": sum(before.values())}
     assert len(ids(resumed.fresh)) == sum(before.values()) - sum(saved[: 2 - lost])
     assert len(set(ids(resumed.fresh))) == len(ids(resumed.fresh))
+
+
+class Cut(Players):
+    """The teacher of every episode is out when it is played for the first time."""
+
+    def submit(self, job: Job) -> None:
+        again = {index for chunk, index in self.played if chunk == job.chunk}
+        super().submit(job)
+        for place, (chunk, outcome) in enumerate(self._done):
+            if chunk == job.chunk and outcome.spec.index not in again:
+                assert isinstance(outcome, EpisodeResult)
+                lost = [
+                    replace(s, valid=False, reason=f"{UNANSWERED}out", chosen="") for s in outcome.samples
+                ]
+                self._done[place] = (chunk, replace(outcome, samples=tuple(lost)))
+
+
+def test_an_outage_of_the_teacher_loses_no_episode(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    expected = ids(Run(tmp_path / "whole").go("distil", [], Players()).fresh)
+    run, players = Run(tmp_path), Cut()
+    assert ids(run.go("distil", [], players).fresh) == expected
+    assert run.counts() == {"trained": len(expected)}
+    assert len(players.played) == 2 * EPISODES * (ROUNDS + 1)
 
 
 def test_a_broken_episode_is_named_and_not_played_again(tmp_path: Path) -> None:
