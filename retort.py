@@ -223,10 +223,12 @@ def doctor(
 def main() -> None:
     """Run the command line; an error that the user can mend becomes one sentence and exit status 2
     (with RETORT_DEBUG=1, its traceback too)."""
-    from cluster.run import RunFailed
+    from cluster.run import RunFailed, RunPaused
 
     try:
         app()
+    except RunPaused as pause:
+        typer.echo(f"paused: {pause}")
     except (ValueError, OSError, RunFailed) as error:
         if "RETORT_DEBUG" in os.environ:
             raise

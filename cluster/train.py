@@ -26,21 +26,18 @@ from ledger import Ledger, LedgerError
 from student.config import StudentConfig
 
 
-def run_training(config: RunConfig, resume: Path | None = None) -> None:
-    """Train into a fresh run folder, or go on with the one at `resume`; evaluate; write the report. Where the
-    teacher's budget is spent first, say so and how to go on.
+def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
+    """Train into a fresh run folder, or go on with the one at `resume`; evaluate; write the report.
 
-    Raises ValueError for what the user can mend, RunFailed where a part kept failing or the disk is full.
+    Raises ValueError for what the user can mend, RunFailed where a part kept failing or the disk is full,
+    RunPaused where the teacher's budget is spent.
     """
-    try:
-        folder = train_phases(config, resume)
-    except RunPaused as pause:
-        print(f"paused: {pause}")
-        return
+    folder = train_phases(config, resume)
     if config.evaluation.policies:
         from cluster.evaluate import evaluate_run
 
         evaluate_run(folder.path, [], False, keep=True)
+    return folder
 
 
 def train_phases(

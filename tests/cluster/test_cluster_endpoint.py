@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 from endpoints import Endpoint
 
 from actors.codec import decode
-from cluster.config import RunConfig, load_config
+from cluster.config import RunConfig, dump_config, load_config
 from cluster.metrics import read_metrics
 from cluster.run import RunFailed
 from cluster.train import run_training
@@ -139,11 +141,14 @@ def test_the_critic_looks_back_at_each_round_and_later_rounds_are_told(
 
 @pytest.mark.timeout(300)
 def test_a_spent_budget_pauses_the_run_and_a_larger_one_goes_on(
-    base: Path, tmp_path: Path, endpoint: Endpoint, capsys: pytest.CaptureFixture[str]
+    base: Path, tmp_path: Path, endpoint: Endpoint
 ) -> None:
-    run_training(config_of(base, tmp_path, endpoint.url, **{"teacher.endpoint.budget_tokens": 30_000}))
-    run = only_run(tmp_path)
-    said = capsys.readouterr().out
+    config = config_of(base, tmp_path / "runs", endpoint.url, **{"teacher.endpoint.budget_tokens": 30_000})
+    (tmp_path / "preset.yaml").write_text(dump_config(config))
+    command = [sys.executable, "retort.py", "train", str(tmp_path / "preset.yaml")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0, ended.stderr
+    run, said = only_run(tmp_path / "runs"), ended.stdout
     assert "paused: the teacher's budget of 30,000 tokens is spent" in said
     assert f"--resume {run}" in said
     before = endpoint.asked
