@@ -207,7 +207,7 @@ def test_a_run_on_ray_survives_faults_and_an_outage(base: Path, tmp_path: Path) 
         while first.asked < 40:
             time.sleep(0.05)
         first.stop()
-        time.sleep(6.0)
+        time.sleep(3.0)
         ends.append(endpoints.start(faults, port))
 
     breaker = threading.Thread(target=outage, daemon=True)
@@ -216,7 +216,7 @@ def test_a_run_on_ray_survives_faults_and_an_outage(base: Path, tmp_path: Path) 
         "cluster.mode": "ray",
         "cluster.hosts": 1,
         "cluster.worlds_per_host": 4,
-        "teacher.endpoint.timeout_s": 3,
+        "teacher.endpoint.timeout_s": 2,
         "teacher.endpoint.tries": 30,
         "distil.episodes_per_round": 6,
     }
