@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 
@@ -19,7 +19,6 @@ from teachers.make import open_desk
 
 DESK_S = 60.0
 """Seconds that a call may take: it may wait for a restart, never for an endpoint."""
-T = TypeVar("T")
 
 
 class DeskProcess:

@@ -27,8 +27,8 @@ class TeacherReplica:
         self._make = make_teacher
         self._teachers: dict[str, Teacher] = {}
         self._making = threading.Lock()
-        self.unanswered: list[str] = []
-        """Reasons of the labels that were not to be had (`teachers.types.UNANSWERED`)."""
+        self.unanswered = ""
+        """Why the last label that was not to be had was not (`teachers.types.UNANSWERED`; "": all were)."""
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def version(self, suite: str) -> str:
@@ -59,7 +59,7 @@ class TeacherReplica:
         try:
             label = self._teacher(state.suite).label(state.observation, state.mirror, state.role)
             if label.reason.startswith(UNANSWERED):
-                self.unanswered.append(label.reason.removeprefix(UNANSWERED))
+                self.unanswered = label.reason.removeprefix(UNANSWERED)
             return label
         except Exception as error:  # noqa: BLE001  (a border: recorded in the label, kept out of training)
             reason = f"the {self.name} raised {type(error).__name__}: {error}"

@@ -95,7 +95,9 @@ def evaluate_run(
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.bodies:
-        done.crews = play_crews(config.evaluation, suites, make_labeler(config, folder), config.frame_size)
+        labeler = make_labeler(config, folder)
+        done.crews = play_crews(config.evaluation, suites, labeler, config.frame_size)
+        check_answered(labeler, "several bodies")
         for crew in done.crews:
             console.print(
                 f"{crew.suite:26} {crew.bodies} bodies   {100 * crew.success:5.1f} %  "
@@ -174,8 +176,8 @@ def check_answered(teacher: TeacherReplica, suite: str) -> None:
     """Raise RunFailed where chance had to act for a teacher that gave no answers."""
     if teacher.unanswered:
         raise RunFailed(
-            f"the teacher's score on {suite} would not be its own: {len(teacher.unanswered)} labels were "
-            f"not to be had ({teacher.unanswered[0]}); then go on with `python retort.py train --resume`, or "
+            f"the teacher's score on {suite} would not be its own: labels were "
+            f"not to be had ({teacher.unanswered}); then go on with `python retort.py train --resume`, or "
             "leave `teacher` out of evaluation.policies"
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 import endpoints
 import pytest
 from endpoints import Endpoint
+from small import save_knowing
 
 from actors.codec import decode
 from cluster.config import RunConfig, dump_config, load_config
@@ -20,12 +21,9 @@ from cluster.metrics import read_metrics
 from cluster.run import RunFailed
 from cluster.train import run_training
 from ledger import Ledger
-from student.config import StudentConfig
-from student.student import Student
 from student.types import Sample
 from teachers.backends.recording import Recording
 from teachers.endpoint.faults import FaultConfig
-from worlds.make import make_world
 
 SUITE = "voxel/goal_name"
 
@@ -33,15 +31,7 @@ SUITE = "voxel/goal_name"
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random student that knows the suite's phrases."""
-    world = make_world(SUITE)
-    world.reset(seed=0)
-    seen = world.observe()
-    config = StudentConfig(dtype="float32", device="cpu")
-    phrases = [*seen.notes, *seen.actions]
-    student = Student.fresh(config, phrases=phrases, hidden=32, layers=1, heads=2, intermediate=64)
-    folder = tmp_path_factory.mktemp("base") / "student"
-    student.save(folder, {"title": "tiny"})
-    return folder
+    return save_knowing(SUITE, tmp_path_factory.mktemp("base") / "student")
 
 
 @pytest.fixture

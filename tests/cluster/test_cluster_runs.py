@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small import save_knowing
 
 import cluster.evaluate
 from actors.codec import decode
@@ -19,9 +20,6 @@ from cluster.config import RunConfig, load_config
 from cluster.metrics import read_metrics
 from cluster.train import run_training
 from ledger import Ledger
-from student.config import StudentConfig
-from student.student import Student
-from worlds.make import make_world
 
 SUITE = "babyai/GoToObj"
 
@@ -29,20 +27,7 @@ SUITE = "babyai/GoToObj"
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random student that knows the suite's phrases."""
-    world = make_world(SUITE)
-    world.reset(seed=0)
-    seen = world.observe()
-    student = Student.fresh(
-        StudentConfig(dtype="float32", device="cpu"),
-        phrases=[*seen.notes, *seen.actions],
-        hidden=32,
-        layers=1,
-        heads=2,
-        intermediate=64,
-    )
-    folder = tmp_path_factory.mktemp("base") / "student"
-    student.save(folder, {"title": "tiny"})
-    return folder
+    return save_knowing(SUITE, tmp_path_factory.mktemp("base") / "student")
 
 
 def overrides(base: Path, runs: Path, **more: Any) -> list[str]:
