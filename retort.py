@@ -92,7 +92,7 @@ def pretrain(
 
 @app.command()
 def bench(
-    stage: Annotated[str, typer.Argument(help="world, decide, learner, pipeline, serve or teacher.")],
+    stage: Annotated[str, typer.Argument(help="world, decide, learner, pipeline, serve, soak or teacher.")],
     as_json: Json = False,
 ) -> None:
     """Measure a stage beside a peer in the same run."""
@@ -120,17 +120,21 @@ def ablate(
 
 @app.command()
 def serve(
-    target: Annotated[
-        str, typer.Argument(help="A run folder, a checkpoint folder, or a shipped base model.")
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            help="Run folders, checkpoint folders or shipped base models (the first answers requests that "
+            "name none), and key=value overrides, such as port=8001 replicas=2"
+        ),
     ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="key=value overrides, such as port=8001 replicas=2")
-    ] = None,
 ) -> None:
-    """Serve a student over HTTP (POST /v1/act) until it is interrupted."""
+    """Serve students over HTTP (POST /v1/act) until it is interrupted."""
     from cluster.serving import run_serve
 
-    run_serve(target, overrides or [])
+    students = [target for target in targets if "=" not in target or Path(target).exists()]
+    if not students:
+        raise ValueError("name what to serve: a run folder, a checkpoint folder or a shipped base model")
+    run_serve(students, [target for target in targets if target not in students])
 
 
 @app.command()

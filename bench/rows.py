@@ -1,7 +1,8 @@
-"""The rows that every benchmark ends in."""
+"""What benchmarks share: the rows that each ends in, and a port."""
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 
@@ -17,3 +18,10 @@ def row(
         "peer_value": round(peer_value, digits),
         "ratio": round(value / peer_value, 3) if peer_value else None,
     }
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 
-STAGES = ("world", "decide", "learner", "pipeline", "serve", "teacher")
+STAGES = ("world", "decide", "learner", "pipeline", "serve", "soak", "teacher")
 
 
 def run_bench(stage: str, as_json: bool) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ import torch
 from ray import serve as ray_serve
 from starlette.requests import Request
 
-from bench.rows import row
+from bench.rows import free_port, row
 from cluster.ray_start import start_ray
 from serve import deployment
 from serve.config import ServeConfig
@@ -55,7 +54,7 @@ def run() -> list[dict[str, Any]]:
     """Rows `serve_rps_cN`, `serve_p50_ms_cN`, `serve_p99_ms_cN` for N clients; `echo_rps_c16`,
     `model_alone_b16`, `serve_ceiling_c16` (its peer is 1/(1/echo + 1/model)), `serve_vs_plain_c16`,
     `serve_batch16_observations_per_s`, `serve_overhead_ms_c1`."""
-    seen = _observations(32)
+    seen = observations(32)
     bodies = [ActRequest(observation=from_observation(one)).model_dump_json().encode() for one in seen]
     batches = [
         BatchRequest(
@@ -67,9 +66,9 @@ def run() -> list[dict[str, Any]]:
     with _plain_server() as url:
         plain = _measure(f"{url}/v1/act", bodies, BATCH)
     start_ray(128)
-    port = _free_port()
+    port = free_port()
     config = ServeConfig(port=port, cpus=1.0)
-    url = deployment.start(config, StudentConfig(path="voxel", device="cpu"), "voxel")
+    url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")})
     ours = {count: _measure(f"{url}/v1/act", bodies, count) for count in CLIENTS}
     many = _measure(f"{url}/v1/act/batch", batches, 1)
     deployment.stop()
@@ -100,8 +99,8 @@ def run() -> list[dict[str, Any]]:
     return rows
 
 
-def _observations(count: int) -> list[Observation]:
-    """Along one episode of turning and walking, so that histories have all lengths."""
+def observations(count: int) -> list[Observation]:
+    """`count` of them along one episode of turning and walking, so that histories have all lengths."""
     world = make_world(SUITE)
     world.reset(seed=0)
     seen = []
@@ -164,7 +163,7 @@ async def _ask(url: str, bodies: Sequence[bytes], clients: int) -> dict[str, flo
 
 @contextlib.contextmanager
 def _plain_server() -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "bench.plain_server", str(port)])
     url = f"http://127.0.0.1:{port}"
     try:
@@ -181,9 +180,3 @@ def _plain_server() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

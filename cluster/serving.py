@@ -1,4 +1,4 @@
-"""`retort serve`: a run's student, or any checkpoint folder, behind Ray Serve until it is interrupted.
+"""`retort serve`: runs' students, or any checkpoint folders, behind Ray Serve until it is interrupted.
 
 Invariant: what cannot be served is said before anything is started.
 """
@@ -22,15 +22,16 @@ from student.config import StudentConfig
 OBJECT_STORE_MB = 128
 
 
-def run_serve(target: str, overrides: Sequence[str]) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what was taken.
+def run_serve(targets: Sequence[str], overrides: Sequence[str]) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what was taken. The first target is the default model.
 
     Raises ValueError for an unknown key, a port in use, or a folder that holds no student."""
     config = compose(ServeConfig, [], overrides)
-    student, name = find_student(target)
+    students = find_students(targets)
     from student.student import Student
 
-    Student.load(student)
+    for student in students.values():
+        Student.load(student)
     from cluster.ray_start import start_ray, told
 
     start_ray(OBJECT_STORE_MB)
@@ -41,9 +42,9 @@ def run_serve(target: str, overrides: Sequence[str]) -> None:
     console = Console()
     try:
         with told("the student cannot be served"):
-            url = deployment.start(config, student, name)
+            url = deployment.start(config, students)
         console.print(
-            f"serving {name} at {url}/v1/act (interface: {url}/docs); Ctrl-C ends it",
+            f"serving {', '.join(students)} at {url}/v1/act (interface: {url}/docs); Ctrl-C ends it",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
         _wait_for_the_end()
@@ -51,6 +52,17 @@ def run_serve(target: str, overrides: Sequence[str]) -> None:
         deployment.stop()
     finally:
         ray.shutdown()
+
+
+def find_students(targets: Sequence[str]) -> dict[str, StudentConfig]:
+    """The students by name. Raises ValueError where there is none, or two have one name."""
+    students: dict[str, StudentConfig] = {}
+    for target in targets:
+        student, name = find_student(target)
+        if name in students:
+            raise ValueError(f"two of the students are named {name}: give one of the folders another name")
+        students[name] = student
+    return students
 
 
 def find_student(target: str) -> tuple[StudentConfig, str]:

@@ -30,6 +30,7 @@ from serve.wire import (
     WireSound,
     WireStatus,
     WireTurn,
+    Word,
 )
 from worlds.base import join_reply, split_reply
 
@@ -86,7 +87,7 @@ class Message(Lenient):
 class ChatRequest(Lenient):
     """See the module's docstring."""
 
-    model: str
+    model: Word
     messages: tuple[Message, ...] = Field(min_length=1, max_length=200)
     temperature: float | None = Field(default=None, ge=0, le=100)
     seed: int | None = Field(default=None, ge=0, lt=2**63)

@@ -3,11 +3,14 @@
     with Client("http://127.0.0.1:8000") as client:
         decision = client.act(observation)
 
-Invariant: what is sent is `serve.wire`'s, so an `Observation` of any world goes as it is.
+Invariant: what is sent is `serve.wire`'s, so an `Observation` of any world goes as it is. A decision changes
+nothing on the server, so one that got lost on the way (a replica died, a queue was full) is asked for again.
 """
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +18,8 @@ import httpx2 as httpx
 
 from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse, from_observation
 from worlds.types import Observation
+
+BACKOFF_S = 0.1
 
 
 class Refused(RuntimeError):
@@ -26,27 +31,43 @@ class Refused(RuntimeError):
 
 
 class Client:
-    """A connection to one server; `key` is an API key."""
+    """A connection to one server; `key` is an API key. A decision is asked for up to `retries` times again
+    while the server is busy (429, after the time that it names), and while what stands before it answers in
+    its place (5xx without a problem document) or nothing does."""
 
-    def __init__(self, url: str, key: str = "", timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, key: str = "", timeout_s: float = 30.0, retries: int = 4) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        self._retries = retries
 
     def act(self, observation: Observation, **settings: Any) -> ActResponse:
         """The student's decision; `settings` are the other fields of `ActRequest`. Raises Refused."""
         request = ActRequest(observation=from_observation(observation), **settings)
-        return ActResponse.model_validate_json(self._post("/v1/act", request.model_dump_json()))
+        return ActResponse.model_validate_json(self._decided("/v1/act", request.model_dump_json()))
 
     def act_batch(self, observations: Sequence[Observation], **settings: Any) -> list[ActResponse]:
         """The decisions on several observations, in order. Raises Refused."""
         requests = tuple(ActRequest(observation=from_observation(o), **settings) for o in observations)
         body = BatchRequest(requests=requests).model_dump_json()
-        return BatchResponse.model_validate_json(self._post("/v1/act/batch", body)).responses
+        return BatchResponse.model_validate_json(self._decided("/v1/act/batch", body)).responses
 
     def models(self) -> list[dict[str, Any]]:
         """What is served. Raises Refused."""
-        found: list[dict[str, Any]] = self._taken(self._http.get("/v1/models")).json()["data"]
+        found: list[dict[str, Any]] = _taken(self._http.get("/v1/models")).json()["data"]
         return found
+
+    def offer(self, model: str, folder: str, share: float = 1.0) -> dict[str, Any]:
+        """Serve a checkpoint folder as a version of `model` (`serve.model_routes.Offer`); says what is served
+        then. Raises Refused."""
+        offered = {"folder": folder, "share": share}
+        changed: dict[str, Any] = _taken(self._http.put(f"/v1/models/{model}", json=offered)).json()
+        return changed
+
+    def retire(self, model: str, version: str = "") -> dict[str, Any]:
+        """Take out a version, or the model; says what is served then. Raises Refused."""
+        named = {"version": version} if version else {}
+        changed: dict[str, Any] = _taken(self._http.delete(f"/v1/models/{model}", params=named)).json()
+        return changed
 
     def close(self) -> None:
         """End the connection."""
@@ -58,17 +79,35 @@ class Client:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _post(self, path: str, body: str) -> bytes:
-        response = self._http.post(path, content=body, headers={"Content-Type": "application/json"})
-        return bytes(self._taken(response).content)
+    def _decided(self, path: str, body: str) -> bytes:
+        for attempt in range(self._retries + 1):
+            last = attempt == self._retries
+            wait = BACKOFF_S * 2**attempt * (0.5 + random.random())
+            try:
+                response = self._http.post(path, content=body, headers={"Content-Type": "application/json"})
+            except httpx.TransportError:
+                if last:
+                    raise
+            else:
+                if last or not _passing(response):
+                    return bytes(_taken(response).content)
+                wait = max(wait, float(response.headers.get("Retry-After", 0)))
+            time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
 
-    @staticmethod
-    def _taken(response: Any) -> Any:
-        if response.status_code < 400:
-            return response
-        try:
-            detail = response.json()["detail"]
-        except (ValueError, KeyError, TypeError):
-            detail = response.text[:200]
-        wait = response.headers.get("Retry-After")
-        raise Refused(response.status_code, detail, float(wait) if wait else None)
+
+def _passing(response: httpx.Response) -> bool:
+    """Whether the refusal says nothing about the request."""
+    ours = response.headers.get("Content-Type", "").startswith("application/problem+json")
+    return response.status_code == 429 or (response.status_code >= 500 and not ours)
+
+
+def _taken(response: httpx.Response) -> httpx.Response:
+    if response.status_code < 400:
+        return response
+    try:
+        detail = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = response.text[:200]
+    wait = response.headers.get("Retry-After")
+    raise Refused(response.status_code, detail, float(wait) if wait else None)

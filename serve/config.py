@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+ROLES = ("manager", "conductor", "actor")
 
 
 @dataclass
@@ -12,8 +14,10 @@ class ServeConfig:
     """`replicas` processes serve at least; with `max_replicas` more than that, Ray Serve adds processes while
     each holds more than `target_queue` requests. A replica decides up to `max_batch` observations at once,
     keeps `max_queue` waiting and refuses more (429). `deadline_s` is of one request. At most `max_sessions`
-    are kept, each until `session_expiry_s` after its last use. `keys` is a file that `python retort.py key`
-    writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
+    are kept, each until `session_expiry_s` after its last use. `roles` maps a role to the model that is asked
+    when a request of that role names none (others: the first model). Checkpoint folders that an administrator
+    offers are within `models_under`, and at most `max_versions` are served at once. `keys` is a file that
+    `python retort.py key` writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
     files. `cpus` and `gpus` are of each replica."""
 
     host: str = "127.0.0.1"
@@ -29,6 +33,9 @@ class ServeConfig:
     temperature: float = 0.0
     max_sessions: int = 1000
     session_expiry_s: float = 600.0
+    roles: dict[str, str] = field(default_factory=dict)
+    models_under: str = "runs"
+    max_versions: int = 8
     keys: str = ""
     tls_cert: str = ""
     tls_key: str = ""
@@ -37,7 +44,7 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the key, for what cannot be served."""
-        for name in ("replicas", "max_batch", "max_queue", "max_pixels", "max_sessions"):
+        for name in ("replicas", "max_batch", "max_queue", "max_pixels", "max_sessions", "max_versions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"serve.{name}={getattr(self, name)} must be at least 1")
         if not 0 < self.port < 65536:
@@ -60,6 +67,8 @@ class ServeConfig:
             file = getattr(self, name)
             if file and not Path(file).is_file():
                 raise ValueError(f"serve.{name}={file} is no file: name one, or leave it out")
+        if unknown := sorted(set(self.roles) - set(ROLES)):
+            raise ValueError(f"serve.roles names {unknown[0]!r}: a role is one of {', '.join(ROLES)}")
         if not self.keys and not is_loopback(self.host):
             raise ValueError(
                 f"serve.host={self.host} is reachable from elsewhere: make a key with `python retort.py key "

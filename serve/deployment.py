@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import ray
 from ray import serve
 from ray.serve.config import HTTPOptions
 
+from serve.catalogue import Catalogue, first_catalogue
 from serve.config import ServeConfig
-from serve.shared_sessions import SessionKeeper, SharedSessions
+from serve.keeper import Keeper, SharedCatalogues, SharedSessions
 from student.config import StudentConfig
+from student.fingerprint import fingerprint
 
 APP = "retort"
 DRAIN_S = 20.0
@@ -26,34 +29,40 @@ HEALTH_S = 5.0
 
 @serve.ingress()
 class StudentReplica:
-    """One process with the model and the HTTP application over it."""
+    """One process with the models and the HTTP application over them. `catalogue` is what to begin with,
+    where the keeper knows no later one."""
 
-    def __init__(self, config: dict[str, Any], student: dict[str, Any], model: str, keeper: Any) -> None:
+    def __init__(self, config: ServeConfig, catalogue: Catalogue, keeper: Any) -> None:
         import torch
 
-        from serve.service import Service
+        from serve.fleet import Fleet
 
-        torch.set_num_threads(max(1, math.floor(config["cpus"])))
-        self._service = Service(ServeConfig(**config), StudentConfig(**student), model)
-        self._sessions = SharedSessions(keeper)
+        torch.set_num_threads(max(1, math.floor(config.cpus)))
+        self._keeper = keeper
+        self._fleet = Fleet(config, catalogue)
 
     def __serve_build_asgi_app__(self) -> Any:
         """Ray Serve asks for it after the constructor."""
         from serve.http import make_app
         from serve.keys import KeyRing, read_keys
 
-        keys = self._service.config.keys
-        return make_app(self._service, KeyRing(read_keys(Path(keys)) if keys else None), self._sessions)
+        keys = self._fleet.config.keys
+        ring = KeyRing(read_keys(Path(keys)) if keys else None)
+        return make_app(self._fleet, ring, SharedSessions(self._keeper), SharedCatalogues(self._keeper))
 
     async def __del__(self) -> None:
-        await self._service.batcher.drain()
-        self._service.batcher.close()
+        await self._fleet.drain()
 
 
-def start(config: ServeConfig, student: StudentConfig, model: str) -> str:
-    """Serve on the Ray cluster that this process has joined; returns the URL once it answers.
+def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
+    """Serve on the Ray cluster that this process has joined; returns the URL once it answers. `students` are
+    the models by name, the default first.
 
-    Raises ValueError where the port is taken or a file of keys is damaged."""
+    Raises ValueError where the port is taken, a file of keys is damaged, or a role's model is none of
+    `students`."""
+    for role, model in config.roles.items():
+        if model not in students:
+            raise ValueError(f"serve.roles.{role}={model} is not served: choose among {', '.join(students)}")
     if config.keys:
         from serve.keys import read_keys
 
@@ -81,13 +90,21 @@ def start(config: ServeConfig, student: StudentConfig, model: str) -> str:
         ray_actor_options={"num_cpus": config.cpus, "num_gpus": config.gpus},
         **scale,
     )
-    resolved = asdict(config) | {"keys": _path(config.keys) or ""}
-    served = asdict(student) | {"path": str(student.folder().resolve())}
-    keeper = serve.deployment(SessionKeeper).options(
-        name="sessions", max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0}
+    resolved = replace(
+        config, keys=_path(config.keys) or "", models_under=os.path.abspath(config.models_under)
     )
-    table = keeper.bind(config.max_sessions, config.session_expiry_s, 2 * config.deadline_s)
-    serve.run(replica.bind(resolved, served, model, table), name=APP, route_prefix="/")
+    folders = {name: student.folder().resolve() for name, student in students.items()}
+    catalogue = first_catalogue(
+        [
+            (name, replace(student, path=str(folders[name])), fingerprint(folders[name]))
+            for name, student in students.items()
+        ]
+    )
+    keeper = serve.deployment(Keeper).options(
+        name="keeper", max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0}
+    )
+    kept = keeper.bind(config.max_sessions, config.session_expiry_s, 2 * config.deadline_s, catalogue)
+    serve.run(replica.bind(resolved, catalogue, kept), name=APP, route_prefix="/")
     return f"{'https' if config.tls_cert else 'http'}://{config.host}:{config.port}"
 
 

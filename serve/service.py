@@ -1,4 +1,4 @@
-"""The student as a service: observations in, decisions out, whatever carries them.
+"""One student as a service: observations in, decisions out, whatever carries them.
 
 Invariant: the decision on an observation is that of `Student.decide` on its prompt in this process.
 """
@@ -11,7 +11,6 @@ from serve.batcher import Batcher
 from serve.config import ServeConfig
 from serve.wire import ActRequest, ActResponse, to_observation, to_response
 from student.config import StudentConfig
-from student.fingerprint import fingerprint
 from student.prompts import build_prompt
 from student.student import Student
 from student.types import Prompt
@@ -19,18 +18,28 @@ from worlds.base import join_reply
 
 
 class Service:
-    """One model with its batcher."""
+    """One version of a model, with its batcher."""
 
-    def __init__(self, config: ServeConfig, student: StudentConfig, model: str) -> None:
-        self.config, self.model = config, model
-        self.version = fingerprint(student.folder())
+    def __init__(self, config: ServeConfig, student: StudentConfig, model: str, version: str) -> None:
+        self.config, self.model, self.version = config, model, version
         self._student = Student.load(student)
         self._memory_notes = student.memory_notes
         self.batcher = Batcher(self._student.decide, config.max_batch, config.max_queue, config.deadline_s)
 
-    async def act(self, requests: Sequence[ActRequest]) -> list[ActResponse]:
+    def prompts(self, requests: Sequence[ActRequest]) -> list[Prompt]:
+        """What the student is shown. Raises `Problem` for a picture that is none."""
+        return [
+            build_prompt(
+                to_observation(request.observation, self.config.max_pixels),
+                request.role,
+                request.order,
+                self._memory_notes,
+            )
+            for request in requests
+        ]
+
+    async def act(self, requests: Sequence[ActRequest], prompts: Sequence[Prompt]) -> list[ActResponse]:
         """The decisions, in order. Raises `Problem` for what cannot be decided (see `Batcher.ask`)."""
-        prompts = [self._prompt(request) for request in requests]
         warmth = [
             self.config.temperature if request.temperature is None else request.temperature
             for request in requests
@@ -41,13 +50,8 @@ class Service:
             for decision, request in zip(decisions, requests, strict=True)
         ]
 
-    def tokens(self, request: ActRequest, answer: ActResponse) -> tuple[int, int]:
+    def tokens(self, prompt: Prompt, answer: ActResponse) -> tuple[int, int]:
         """How many tokens the prompt and the reply have."""
-        prompt = self._prompt(request)
         visual = self._student.visual_tokens(prompt.images)
         reply = self._student.encode_reply(join_reply(answer.note, answer.action))
         return len(self._student.encode_prompts([prompt], visual)[0]), len(reply)
-
-    def _prompt(self, request: ActRequest) -> Prompt:
-        seen = to_observation(request.observation, self.config.max_pixels)
-        return build_prompt(seen, request.role, request.order, self._memory_notes)

@@ -6,12 +6,14 @@ Invariant: a decision that fails leaves its session as it was, and a connection'
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ValidationError
 
+from serve.fleet import Fleet
 from serve.keys import Authorization, KeyRing
 from serve.problems import REFUSALS, Problem, body_of, where_and_why
 from serve.sessions import SessionInfo, SessionRequest, Sessions, StepRequest
@@ -21,6 +23,7 @@ from serve.wire import ActRequest, ActResponse, WireTurn
 def install(
     app: FastAPI,
     decide: Callable[[tuple[ActRequest, ...]], Awaitable[list[ActResponse]]],
+    fleet: Fleet,
     sessions: Sessions,
     keys: KeyRing,
     limit: int,
@@ -38,6 +41,7 @@ def install(
         try:
             request = ActRequest.model_construct(
                 observation=session.observation(step),
+                model=fleet.pinned(session.request.model, draw=random.Random(name).random()),
                 role=session.request.role,
                 order=session.request.order,
                 temperature=session.request.temperature,
@@ -50,10 +54,16 @@ def install(
         finally:
             await sessions.finish(name, step.outcome, turn)
 
+    async def begin(owner: str, request: SessionRequest) -> SessionInfo:
+        asked = ActRequest.model_construct(model=request.model, role=request.role)
+        service = fleet.choose(asked)
+        pinned = request.model_copy(update={"model": f"{service.model}@{service.version}"})
+        return await sessions.info(await sessions.create(owner, pinned), owner)
+
     @app.post("/v1/sessions", status_code=201, responses=REFUSALS)
     async def open_session(request: SessionRequest, owner: str = Depends(may_act)) -> SessionInfo:
         """Begin an episode whose history the server keeps."""
-        return await sessions.info(await sessions.create(owner, request), owner)
+        return await begin(owner, request)
 
     @app.post("/v1/sessions/{name}/act", responses=REFUSALS)
     async def act_in_session(name: str, step: StepRequest, owner: str = Depends(may_act)) -> ActResponse:
@@ -92,8 +102,9 @@ def install(
             if name:
                 keys.check(header, "act")  # a message counts as a request does
                 return await advance(name, owner, StepRequest.model_validate_json(text))
-            name = await sessions.create(owner, SessionRequest.model_validate_json(text))
-            return await sessions.info(name, owner)
+            info = await begin(owner, SessionRequest.model_validate_json(text))
+            name = info.id
+            return info
 
         try:
             while True:

@@ -34,11 +34,13 @@ HISTORY = 64
 
 
 class SessionRequest(Wire):
-    """What stays the same through an episode."""
+    """What stays the same through an episode. `model` is MODEL or MODEL@VERSION, as in `ActRequest`; an
+    episode keeps the version that it began with as long as that is served."""
 
     goal: WireGoal
     actions: Candidates = Field(min_length=1)
     notes: Candidates = ()
+    model: Text = ""
     role: Role = "actor"
     order: Text = ""
     temperature: float | None = Field(default=None, ge=0, le=100)
@@ -61,6 +63,7 @@ class SessionInfo(BaseModel):
     """A session as it stands."""
 
     id: str
+    model: str
     expires_in_s: float
     decisions: int
     history: list[WireTurn]
@@ -163,7 +166,13 @@ class SessionTable:
         session = self._own(name, owner)
         left = session.touched + self._expiry_s - self._clock()
         history = [*session.history, *([session.last] if session.last else [])]
-        return SessionInfo(id=name, expires_in_s=left, decisions=session.decisions, history=history)
+        return SessionInfo(
+            id=name,
+            model=session.request.model,
+            expires_in_s=left,
+            decisions=session.decisions,
+            history=history,
+        )
 
     async def close(self, name: str, owner: str) -> None:
         self._own(name, owner)

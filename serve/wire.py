@@ -103,9 +103,11 @@ class WireObservation(Wire):
 
 
 class ActRequest(Wire):
-    """One decision to be made. `temperature` 0 takes the best action; `seed` decides the draw otherwise."""
+    """One decision to be made. `model` is MODEL or MODEL@VERSION ("": the role's, or the first one).
+    `temperature` 0 takes the best action; `seed` decides the draw otherwise."""
 
     observation: WireObservation
+    model: Text = ""
     role: Role = "actor"
     order: Text = ""
     temperature: float | None = Field(default=None, ge=0, le=100)

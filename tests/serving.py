@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from fastapi import FastAPI
 from hypothesis import strategies as st
 from tiny import ACTIONS, NOTES
 
+from serve.catalogue import Catalogue, first_catalogue
+from serve.catalogues import CatalogueTable
+from serve.config import ServeConfig
+from serve.fleet import Fleet
+from serve.http import make_app
+from serve.keys import KeyRing
 from serve.sessions import SessionTable
 from serve.wire import ActRequest, from_observation
+from student.config import StudentConfig
+from student.fingerprint import fingerprint
 from worlds.types import Goal, Observation, Sound, Status, Turn
 
 JSON = {"Content-Type": "application/json"}
@@ -26,6 +35,19 @@ JUNK = st.recursive(
 
 def table() -> SessionTable:
     return SessionTable(limit=3, expiry_s=60.0, busy_s=20.0)
+
+
+def catalogue(**students: StudentConfig) -> Catalogue:
+    return first_catalogue([(name, one, fingerprint(one.folder())) for name, one in students.items()])
+
+
+def served_app(
+    student: StudentConfig, config: ServeConfig | None = None, keys: KeyRing | None = None
+) -> FastAPI:
+    """The interface over `student`, in this process."""
+    first = catalogue(tiny=student)
+    fleet = Fleet(config or ServeConfig(), first)
+    return make_app(fleet, keys or KeyRing(None), table(), CatalogueTable(first))
 
 
 def observations(count: int) -> list[Observation]:

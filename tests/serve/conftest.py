@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import table
+from serving import served_app
 from starlette.testclient import TestClient
 from tiny import tiny_student
 
 from serve.config import ServeConfig
-from serve.http import make_app
-from serve.keys import KeyRing
-from serve.service import Service
 from student.config import StudentConfig
 
 
@@ -32,6 +29,5 @@ def student(folder: Path) -> StudentConfig:
 @pytest.fixture(scope="session")
 def client(student: StudentConfig) -> Iterator[TestClient]:
     config = ServeConfig(max_body_mib=0.25, max_pixels=64 * 64)
-    app = make_app(Service(config, student, "tiny"), KeyRing(None), table())
-    with TestClient(app, raise_server_exceptions=False) as opened:
+    with TestClient(served_app(student, config), raise_server_exceptions=False) as opened:
         yield opened

@@ -11,15 +11,11 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import JUNK, observations, problem, table
+from serving import JUNK, observations, problem, served_app
 from starlette.testclient import TestClient
 from tiny import ACTIONS, NOTES
 
-from serve.config import ServeConfig
-from serve.http import make_app
 from serve.images import encode_frame
-from serve.keys import KeyRing
-from serve.service import Service
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
@@ -58,7 +54,7 @@ SEEN = Observation(
 def with_openai(
     config: StudentConfig, scene: Callable[[openai.AsyncOpenAI], Coroutine[Any, Any, None]]
 ) -> None:
-    app = make_app(Service(ServeConfig(), config, "tiny"), KeyRing(None), table())
+    app = served_app(config)
 
     async def run() -> None:
         transport = httpx2.ASGITransport(app=app)

@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import JSON, JUNK, body, observations, problem, table
+from serving import JSON, JUNK, body, observations, problem, served_app
 from starlette.testclient import TestClient
 
 from serve.config import ServeConfig
-from serve.http import make_app
 from serve.keys import KeyRing, add_key, read_keys
-from serve.service import Service
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
@@ -91,7 +89,7 @@ def test_junk_anywhere_is_refused_or_answered_but_breaks_nothing(
 def test_keys_open_what_they_are_for(student: StudentConfig, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     act, other = add_key(file, "ann", ["act"], 2), add_key(file, "root", ["admin"], 0)
-    app = make_app(Service(ServeConfig(), student, "tiny"), KeyRing(read_keys(file)), table())
+    app = served_app(student, keys=KeyRing(read_keys(file)))
     good = body(observations(1)[0])
     with TestClient(app) as closed:
 
@@ -107,8 +105,8 @@ def test_keys_open_what_they_are_for(student: StudentConfig, tmp_path: Path) -> 
 
 
 def test_meters_count_what_was_decided_and_refused(student: StudentConfig) -> None:
-    service = Service(ServeConfig(max_pixels=64, max_body_mib=0.25), student, "tiny")
-    with TestClient(make_app(service, KeyRing(None), table())) as client:
+    config = ServeConfig(max_pixels=64, max_body_mib=0.25)
+    with TestClient(served_app(student, config)) as client:
         assert client.post("/v1/act", content=body(observations(1)[0]), headers=JSON).status_code == 413
         assert client.post("/v1/act", json={}).status_code == 422
         assert client.post("/v1/act", content="x" * 300_000, headers=JSON).status_code == 413

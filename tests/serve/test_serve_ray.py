@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from serving import observations
-from tiny import ACTIONS, NOTES
+from tiny import ACTIONS, NOTES, tiny_student
 
 from serve.client import Client, Refused
 from serve.images import encode_frame
@@ -25,6 +27,7 @@ from serve.keys import add_key
 from serve.sessions import SessionRequest
 from serve.wire import WireGoal
 from student.config import StudentConfig
+from student.fingerprint import fingerprint
 from student.prompts import build_prompt
 from student.student import Student
 from worlds.types import Observation
@@ -136,3 +139,63 @@ def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "choose another with port=" in done.stderr
+
+
+def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path: Path) -> None:
+    tiny_student(seed=5).save(tmp_path / "next", {"title": "next"})
+    old, new = fingerprint(folder), fingerprint(tmp_path / "next")
+    seen = observations(40)
+    with served(folder, tmp_path / "log", "", "replicas=2", f"models_under={tmp_path}", "deadline_s=3") as (
+        process,
+        url,
+    ):
+        stop, answers = threading.Event(), list[str]()
+
+        def ask(number: int) -> None:
+            with Client(url, retries=8) as client:
+                while not stop.is_set():
+                    answers.append(client.act(seen[(number + len(answers)) % len(seen)]).version)
+
+        with ThreadPoolExecutor(4) as many, Client(url) as client:
+            asking = [many.submit(ask, number) for number in range(4)]
+            try:
+                time.sleep(2)
+                changed = client.offer(folder.name, "next")
+                assert [one["revision"] for one in changed["replicas"].values()] == [2, 2]
+                after = len(answers) + 8  # what was on its way may still be of the old one
+                time.sleep(2)
+                replicas = [
+                    child
+                    for child in psutil.Process(process.pid).children(recursive=True)
+                    if "ServeReplica:retort:student" in child.name() + "".join(child.cmdline())
+                ]
+                assert len(replicas) == 2
+                replicas[0].kill()
+                time.sleep(15)
+            finally:
+                stop.set()
+            for one in asking:
+                one.result()  # raises where an answer did not come
+        assert set(answers[:after]) == {old, new}
+        assert set(answers[after:]) == {new}, (
+            "the replica that came for the killed one serves the new weights"
+        )
+        assert len(answers) > after + 100
+        _what_is_too_much_or_too_slow_is_ended(url)
+
+
+def _what_is_too_much_or_too_slow_is_ended(url: str) -> None:
+    """100 MB are refused; a body that does not come on is given up, and meanwhile others are answered."""
+    large = httpx2.post(f"{url}/v1/act", content=b"x" * 100_000_000, timeout=60)
+    assert large.status_code == 413
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as slow:
+        slow.sendall(
+            b"POST /v1/act HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 1000\r\n\r\n{"
+        )
+        with Client(url) as client:
+            client.act(observations(1)[0])
+        began = time.monotonic()
+        assert re.match(rb"HTTP/1.1 (408|4\d\d|5\d\d)|^$", slow.recv(100))
+        assert time.monotonic() - began < 20

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import body, observations, problem, table
+from serving import body, observations, problem, served_app
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tiny import ACTIONS, NOTES
 
 from serve.config import ServeConfig
-from serve.http import make_app
 from serve.keys import KeyRing, add_key, read_keys
 from serve.problems import Problem
-from serve.service import Service
 from serve.sessions import SessionRequest, SessionTable
 from serve.wire import WireGoal, WireTurn, from_observation
 from student.config import StudentConfig
@@ -106,7 +104,7 @@ def test_a_connection_keeps_to_its_keys_rate_and_is_closed_when_idle(
     file = tmp_path / "keys.json"
     header = {"Authorization": f"Bearer {add_key(file, 'ann', ['act'], 3)}"}
     config = ServeConfig(session_expiry_s=1.0)
-    app = make_app(Service(config, student, "tiny"), KeyRing(read_keys(file)), table())
+    app = served_app(student, config, KeyRing(read_keys(file)))
     frame = json.loads(body(observations(1)[0]))["observation"]["frame"]
     with TestClient(app) as client:
         with pytest.raises(WebSocketDisconnect), client.websocket_connect("/v1/session"):

@@ -1,0 +1,66 @@
+"""Where the catalogue is kept that all replicas follow.
+
+Invariant: a change is made to the catalogue that its maker saw, or not at all; what the table forgets (its
+process died) the replicas tell it again, so the newest catalogue outlives any one process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from serve.catalogue import Catalogue
+from serve.problems import Problem
+
+FORGET_S = 10.0
+"""A replica that says nothing for so long is gone."""
+
+
+class ReplicaState(BaseModel):
+    """What one replica serves; `trouble` is why it does not serve what it should."""
+
+    revision: int
+    trouble: str
+
+
+class Catalogues(Protocol):
+    """In this process, or in one that all replicas share."""
+
+    async def sync(self, replica: str, serving: Catalogue, trouble: str) -> Catalogue:
+        """A replica says what it serves, and hears what it should."""
+        ...
+
+    async def change(self, catalogue: Catalogue) -> None:
+        """Replace the catalogue of the revision before. Raises `Problem` (409) where that is another one."""
+        ...
+
+    async def states(self) -> dict[str, ReplicaState]:
+        """The replicas heard of lately."""
+        ...
+
+
+class CatalogueTable:
+    """`Catalogues` in this process."""
+
+    def __init__(self, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
+        self._catalogue, self._clock = catalogue, clock
+        self._heard: dict[str, tuple[float, ReplicaState]] = {}
+
+    async def sync(self, replica: str, serving: Catalogue, trouble: str) -> Catalogue:
+        if serving.revision > self._catalogue.revision:
+            self._catalogue = serving
+        self._heard[replica] = self._clock(), ReplicaState(revision=serving.revision, trouble=trouble)
+        return self._catalogue
+
+    async def change(self, catalogue: Catalogue) -> None:
+        if catalogue.revision != self._catalogue.revision + 1:
+            raise Problem(409, "the models were changed by somebody else meanwhile: look, and ask again")
+        self._catalogue = catalogue
+
+    async def states(self) -> dict[str, ReplicaState]:
+        now = self._clock()
+        self._heard = {name: (at, state) for name, (at, state) in self._heard.items() if at + FORGET_S > now}
+        return {name: state for name, (_, state) in self._heard.items()}

@@ -1,0 +1,85 @@
+"""What all replicas share: sessions and the catalogue, in a process of its own, asked through a Serve handle.
+
+Invariant: what a table refuses is refused by every replica in the same words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.exceptions import RayTaskError
+
+from serve.catalogue import Catalogue
+from serve.catalogues import CatalogueTable, ReplicaState
+from serve.problems import Problem
+from serve.sessions import Session, SessionInfo, SessionRequest, SessionTable
+from serve.wire import WireTurn
+
+
+class Keeper:
+    """Both tables, as a Serve deployment of one replica. `limit`, `expiry_s` and `busy_s` are of sessions."""
+
+    def __init__(self, limit: int, expiry_s: float, busy_s: float, catalogue: Catalogue) -> None:
+        self._tables = {
+            "sessions": SessionTable(limit, expiry_s, busy_s),
+            "catalogues": CatalogueTable(catalogue),
+        }
+
+    async def ask(self, table: str, method: str, *arguments: Any) -> Any:
+        """Call a method of one of the tables."""
+        return await getattr(self._tables[table], method)(*arguments)
+
+
+async def _asked(keeper: Any, table: str, method: str, *arguments: Any) -> Any:
+    try:
+        return await keeper.ask.remote(table, method, *arguments)
+    except RayTaskError as error:
+        if isinstance(error.cause, Problem):
+            raise error.cause from None
+        raise
+
+
+class SharedSessions:
+    """`serve.sessions.Sessions` over the keeper's handle."""
+
+    def __init__(self, keeper: Any) -> None:
+        self._keeper = keeper
+
+    async def create(self, owner: str, request: SessionRequest) -> str:
+        name: str = await self._ask("create", owner, request)
+        return name
+
+    async def begin(self, name: str, owner: str) -> Session:
+        session: Session = await self._ask("begin", name, owner)
+        return session
+
+    async def finish(self, name: str, outcome: str, turn: WireTurn | None) -> None:
+        await self._ask("finish", name, outcome, turn)
+
+    async def info(self, name: str, owner: str) -> SessionInfo:
+        info: SessionInfo = await self._ask("info", name, owner)
+        return info
+
+    async def close(self, name: str, owner: str) -> None:
+        await self._ask("close", name, owner)
+
+    async def _ask(self, method: str, *arguments: Any) -> Any:
+        return await _asked(self._keeper, "sessions", method, *arguments)
+
+
+class SharedCatalogues:
+    """`serve.catalogues.Catalogues` over the keeper's handle."""
+
+    def __init__(self, keeper: Any) -> None:
+        self._keeper = keeper
+
+    async def sync(self, replica: str, serving: Catalogue, trouble: str) -> Catalogue:
+        catalogue: Catalogue = await _asked(self._keeper, "catalogues", "sync", replica, serving, trouble)
+        return catalogue
+
+    async def change(self, catalogue: Catalogue) -> None:
+        await _asked(self._keeper, "catalogues", "change", catalogue)
+
+    async def states(self) -> dict[str, ReplicaState]:
+        states: dict[str, ReplicaState] = await _asked(self._keeper, "catalogues", "states")
+        return states

@@ -1,0 +1,286 @@
+"""Several models and versions: who answers whom, and changing it without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from serving import JSON, body, catalogue, observations, problem, served_app, table
+from starlette.testclient import TestClient
+from tiny import ACTIONS, NOTES, tiny_student
+
+from serve.catalogue import Catalogue, first_catalogue
+from serve.catalogues import CatalogueTable
+from serve.config import ServeConfig
+from serve.fleet import Fleet
+from serve.http import make_app
+from serve.keys import KeyRing, add_key, read_keys
+from serve.model_routes import Follower
+from serve.problems import Problem
+from student.config import StudentConfig
+from student.fingerprint import fingerprint
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four tiny students, a to d."""
+    root = tmp_path_factory.mktemp("models")
+    for seed, name in enumerate("abcd"):
+        tiny_student(seed).save(root / name, {"title": name})
+    return root
+
+
+@pytest.fixture
+def client(folders: Path) -> Iterator[TestClient]:
+    with TestClient(served_app(student_of(folders, "a"), settings(folders))) as opened:
+        yield opened
+
+
+def student_of(folders: Path, name: str) -> StudentConfig:
+    return StudentConfig(path=str(folders / name), dtype="float32", device="cpu")
+
+
+def settings(folders: Path, **more: Any) -> ServeConfig:
+    return ServeConfig(models_under=str(folders), max_versions=3, **more)
+
+
+def answered_by(client: TestClient, **request: Any) -> str:
+    answer = client.post("/v1/act", content=body(observations(1)[0], **request), headers=JSON)
+    assert answer.status_code == 200, answer.text
+    return f"{answer.json()['model']}@{answer.json()['version']}"
+
+
+CHANGE = st.tuples(
+    st.sampled_from(["offer", "retire", "drop"]), st.sampled_from("xyz"), st.sampled_from("12345"),
+    st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+)  # fmt: skip
+
+
+@given(st.lists(CHANGE, max_size=20))
+def test_shares_add_up_to_one_whatever_is_changed(changes: list[tuple[str, str, str, float]]) -> None:
+    student = StudentConfig()
+    now = first_catalogue([("x", student, "1")])
+    for kind, name, version, share in changes:
+        before = now
+        try:
+            match kind:
+                case "offer":
+                    now = now.offering(name, version, student, share)
+                    found = now.model(name)
+                    assert found is not None
+                    offered = found.version(version)
+                    assert offered is not None
+                    assert offered.share == share
+                case "retire":
+                    now = now.without(name, version)
+                case _:
+                    now = now.without(name)
+        except Problem:
+            assert now is before
+            continue
+        assert now.revision == before.revision + 1
+        assert now.models
+        assert len({model.name for model in now.models}) == len(now.models)
+        for model in now.models:
+            assert sum(one.share for one in model.versions) == pytest.approx(1.0)
+            assert model.drawn(0.9999999).share > 0
+
+
+def test_a_draw_falls_to_a_version_by_its_share() -> None:
+    student = StudentConfig()
+    now = first_catalogue([("x", student, "1")]).offering("x", "2", student, 0.25)
+    drawn = Counter(now.choose("", (i + 0.5) / 1000)[1].name for i in range(1000))
+    assert drawn == {"1": 750, "2": 250}
+    assert now.choose("x@2", 0.0)[1].name == "2"
+
+
+def test_a_request_goes_to_the_model_that_it_names_or_to_its_roles(folders: Path) -> None:
+    first = catalogue(a=student_of(folders, "a"), b=student_of(folders, "b"))
+    fleet = Fleet(settings(folders, roles={"manager": "b"}), first)
+    with TestClient(make_app(fleet, KeyRing(None), table(), CatalogueTable(first))) as client:
+        assert answered_by(client).startswith("a@")
+        assert answered_by(client, role="manager").startswith("b@")
+        assert answered_by(client, role="manager", model="a").startswith("a@")
+        both = [json.loads(body(observations(1)[0], model=name)) for name in ("b", "a", "b")]
+        answers = client.post("/v1/act/batch", json={"requests": both}).json()["responses"]
+        assert [answer["model"] for answer in answers] == ["b", "a", "b"]
+        assert (
+            "'nobody'"
+            in problem(
+                client.post("/v1/act", content=body(observations(1)[0], model="nobody"), headers=JSON)
+            )["detail"]
+        )
+        assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["a", "b"]
+
+
+def test_a_canary_gets_its_share_then_takes_over(client: TestClient, folders: Path) -> None:
+    old = fingerprint(folders / "a")
+    offered = client.put("/v1/models/tiny", json={"folder": "b", "share": 0.3})
+    assert offered.status_code == 200, offered.text
+    assert [one.pop("trouble") for one in offered.json()["replicas"].values()] == [""]
+    new = fingerprint(folders / "b")
+    shares = {one["version"]: one["share"] for one in offered.json()["data"][0]["versions"]}
+    assert shares == {old: pytest.approx(0.7), new: 0.3}
+    asked = Counter(answered_by(client) for _ in range(200))
+    assert 30 <= asked[f"tiny@{new}"] <= 90  # 60 +- 4.6 standard deviations
+    assert answered_by(client, model=f"tiny@{new}") == f"tiny@{new}"
+    metrics = client.get("/metrics").text
+    counted = dict(re.findall(r'retort_decisions_total\{model="tiny",version="(\w+)"\} (\d+)', metrics))
+    assert int(counted[old]) == asked[f"tiny@{old}"]
+    assert int(counted[new]) == asked[f"tiny@{new}"] + 1
+
+    assert client.put("/v1/models/tiny", json={"folder": "b"}).status_code == 200
+    assert {answered_by(client) for _ in range(20)} == {f"tiny@{new}"}
+    gone = client.post("/v1/act", content=body(observations(1)[0], model=f"tiny@{old}"), headers=JSON)
+    assert old in problem(gone)["detail"]
+
+
+def test_a_canary_is_taken_back(client: TestClient, folders: Path) -> None:
+    client.put("/v1/models/tiny", json={"folder": "b", "share": 0.5})
+    left = client.delete("/v1/models/tiny", params={"version": fingerprint(folders / "b")}).json()
+    assert left["data"][0]["versions"] == [{"version": fingerprint(folders / "a"), "share": 1.0}]
+    assert client.put("/v1/models/more", json={"folder": "c"}).status_code == 200
+    assert client.delete("/v1/models/tiny").status_code == 200
+    assert answered_by(client).startswith("more@")
+    assert problem(client.delete("/v1/models/more"))["status"] == 409
+
+
+def test_an_episode_keeps_its_version(client: TestClient, folders: Path) -> None:
+    old, new = (f"tiny@{fingerprint(folders / name)}" for name in "ab")
+    client.put("/v1/models/tiny", json={"folder": "b", "share": 0.5})
+    frame = json.loads(body(observations(1)[0]))["observation"]["frame"]
+    opening = {"goal": {"text": "red"}, "actions": list(ACTIONS), "notes": list(NOTES)}
+
+    def episode(**more: Any) -> tuple[str, str]:
+        opened = client.post("/v1/sessions", json=opening | more).json()
+        return opened["id"], opened["model"]
+
+    def step(name: str) -> str:
+        answer = client.post(f"/v1/sessions/{name}/act", json={"frame": frame}).json()
+        return f"{answer['model']}@{answer['version']}"
+
+    kept, began = episode(model=old)
+    assert began == old
+    assert {step(kept) for _ in range(12)} == {old}
+    assert client.put("/v1/models/tiny", json={"folder": "b"}).status_code == 200
+    assert {step(kept) for _ in range(3)} == {new}, "its version is gone: the present one goes on with it"
+    assert len(client.get(f"/v1/sessions/{kept}").json()["history"]) == 15
+
+
+def test_what_cannot_be_served_changes_nothing(client: TestClient, folders: Path, tmp_path: Path) -> None:
+    (folders / "empty").mkdir(exist_ok=True)
+    broken = folders / "broken"
+    broken.mkdir(exist_ok=True)
+    (broken / "config.json").write_text('{"model_type": "retort"}')
+    (broken / "model.safetensors").write_bytes(b"no tensors")
+    before = client.get("/v1/models").json()
+    cases: list[tuple[int, str, Any]] = [
+        (422, "not within", client.put("/v1/models/tiny", json={"folder": "../elsewhere"})),
+        (422, "not within", client.put("/v1/models/tiny", json={"folder": str(tmp_path)})),
+        (422, "no weights", client.put("/v1/models/tiny", json={"folder": "empty"})),
+        (422, "cannot be served", client.put("/v1/models/tiny", json={"folder": "broken"})),
+        (422, "share", client.put("/v1/models/new", json={"folder": "b", "share": 0.5})),
+        (422, "share", client.put("/v1/models/tiny", json={"folder": "b", "share": 2})),
+        (422, "name", client.put("/v1/models/a@b", json={"folder": "b"})),
+        (404, "nobody", client.delete("/v1/models/nobody")),
+        (404, "no version", client.delete("/v1/models/tiny", params={"version": "none"})),
+    ]
+    for status, words, response in cases:
+        told = problem(response)
+        assert (told["status"], words in told["detail"]) == (status, True), told
+    assert client.get("/v1/models").json() == before
+    for name in ("b", "c"):
+        assert client.put(f"/v1/models/{name}", json={"folder": name}).status_code == 200
+    assert "max_versions" in problem(client.put("/v1/models/d", json={"folder": "d"}))["detail"]
+
+
+def test_only_an_administrator_changes_what_is_served(folders: Path, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    bearer = {name: f"Bearer {add_key(file, name, [name], 0)}" for name in ("act", "admin")}
+    app = served_app(student_of(folders, "a"), settings(folders), KeyRing(read_keys(file)))
+    with TestClient(app) as client:
+        for name, status in (("act", 403), ("admin", 200)):
+            offered = client.put(
+                "/v1/models/tiny", json={"folder": "b"}, headers={"Authorization": bearer[name]}
+            )
+            assert offered.status_code == status
+        assert client.delete("/v1/models/tiny").status_code == 401
+
+
+def test_no_request_is_lost_while_versions_change(folders: Path) -> None:
+    """Many ask all the while; every answer is of a version that was served when it was asked for."""
+    app = served_app(student_of(folders, "a"), settings(folders))
+    seen = [body(one) for one in observations(20)]
+    versions = {fingerprint(folders / name) for name in "abcd"}
+    answers: Counter[tuple[int, str]] = Counter()
+
+    async def run() -> None:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            stop = asyncio.Event()
+
+            async def ask(number: int) -> None:
+                while not stop.is_set():
+                    answer = await client.post("/v1/act", content=seen[number], headers=JSON)
+                    answers[answer.status_code, answer.json().get("version", "")] += 1
+
+            asking = [asyncio.create_task(ask(number)) for number in range(8)]
+            for name in "bcdab":
+                changed = await client.put("/v1/models/tiny", json={"folder": name})
+                assert changed.status_code == 200, changed.text
+                await asyncio.sleep(0.3)
+            stop.set()
+            await asyncio.gather(*asking)
+
+    asyncio.run(run())
+    assert {status for status, _ in answers} == {200}, answers
+    assert {version for _, version in answers} == versions
+
+
+def test_a_keeper_that_forgot_is_told_again_and_a_conflict_is_refused(folders: Path) -> None:
+    first = catalogue(tiny=student_of(folders, "a"))
+    fleet = Fleet(settings(folders), first)
+
+    async def run() -> Catalogue:
+        shared = CatalogueTable(first)
+        follower = Follower(fleet, shared)
+        student, version = fleet.student_at("b", "tiny")
+        await shared.change(first.offering("tiny", version, student, 1.0))
+        with pytest.raises(Problem, match="somebody else"):
+            await shared.change(first.offering("tiny", version, student, 0.5))
+        await follower.sync()
+        reborn = CatalogueTable(first)
+        await Follower(fleet, reborn).sync()
+        return await reborn.sync("another", first, "")
+
+    found = asyncio.run(run())
+    assert found == fleet.catalogue
+    assert found.models[0].versions[0].name == fingerprint(folders / "b")
+
+
+def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
+    folders: Path, tmp_path: Path
+) -> None:
+    first = catalogue(tiny=student_of(folders, "a"))
+    fleet = Fleet(settings(folders), first)
+    gone = StudentConfig(path=str(tmp_path / "gone"), device="cpu")
+
+    async def run() -> dict[str, Any]:
+        shared = CatalogueTable(first)
+        follower = Follower(fleet, shared)
+        await shared.change(first.offering("tiny", "0" * 12, gone, 0.5))
+        await follower.sync()
+        return {name: state.trouble for name, state in (await shared.states()).items()}
+
+    (trouble,) = asyncio.run(run()).values()
+    assert "cannot be served" in trouble
+    assert fleet.catalogue == first
