@@ -1,4 +1,4 @@
-"""Where the catalogue is kept that all replicas follow.
+"""Where the catalogue is kept that all replicas follow, and what each last said of itself.
 
 Invariant: a change is made to the catalogue that its maker saw, or not at all; what the table forgets (its
 process died) the replicas tell it again, so the newest catalogue outlives any one process.
@@ -29,8 +29,8 @@ class ReplicaState(BaseModel):
 class Catalogues(Protocol):
     """In this process, or in one that all replicas share."""
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str) -> Catalogue:
-        """A replica says what it serves, and hears what it should."""
+    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
+        """A replica says what it serves and what it counted, and hears what it should serve."""
         ...
 
     async def change(self, catalogue: Catalogue) -> None:
@@ -41,18 +41,23 @@ class Catalogues(Protocol):
         """The replicas heard of lately."""
         ...
 
+    async def metrics(self) -> dict[str, bytes]:
+        """What each of them counted."""
+        ...
+
 
 class CatalogueTable:
     """`Catalogues` in this process."""
 
     def __init__(self, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
         self._catalogue, self._clock = catalogue, clock
-        self._heard: dict[str, tuple[float, ReplicaState]] = {}
+        self._heard: dict[str, tuple[float, ReplicaState, bytes]] = {}
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str) -> Catalogue:
+    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
         if serving.revision > self._catalogue.revision:
             self._catalogue = serving
-        self._heard[replica] = self._clock(), ReplicaState(revision=serving.revision, trouble=trouble)
+        state = ReplicaState(revision=serving.revision, trouble=trouble)
+        self._heard[replica] = self._clock(), state, metrics
         return self._catalogue
 
     async def change(self, catalogue: Catalogue) -> None:
@@ -61,6 +66,13 @@ class CatalogueTable:
         self._catalogue = catalogue
 
     async def states(self) -> dict[str, ReplicaState]:
-        now = self._clock()
-        self._heard = {name: (at, state) for name, (at, state) in self._heard.items() if at + FORGET_S > now}
-        return {name: state for name, (_, state) in self._heard.items()}
+        self._forget()
+        return {name: state for name, (_, state, _) in self._heard.items()}
+
+    async def metrics(self) -> dict[str, bytes]:
+        self._forget()
+        return {name: metrics for name, (_, _, metrics) in self._heard.items()}
+
+    def _forget(self) -> None:
+        oldest = self._clock() - FORGET_S
+        self._heard = {name: heard for name, heard in self._heard.items() if heard[0] > oldest}

@@ -21,8 +21,9 @@ from serve.body import BodyLimit
 from serve.catalogues import Catalogues
 from serve.chat import ChatRequest
 from serve.fleet import Fleet, grouped
+from serve.follower import Follower
 from serve.keys import Authorization, KeyRing
-from serve.meters import Meters
+from serve.meters import Meters, merged
 from serve.problems import REFUSALS, Problem
 from serve.service import Service
 from serve.sessions import Sessions
@@ -32,7 +33,8 @@ from student.types import Prompt
 
 def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalogues) -> FastAPI:
     """The ASGI application."""
-    follower = model_routes.Follower(fleet, catalogues)
+    meters = Meters(fleet)
+    follower = Follower(fleet, catalogues, meters)
 
     @asynccontextmanager
     async def following(_: FastAPI) -> AsyncIterator[None]:
@@ -47,7 +49,6 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         description="A student that sees what a player sees and says what to do next.",
         lifespan=following,
     )
-    meters = Meters(fleet)
     problems.install(app, meters.refused)
     limit = int(fleet.config.max_body_mib * 2**20)
     app.add_middleware(BodyLimit, limit=limit, count=meters.refused)
@@ -133,7 +134,8 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         "/metrics", dependencies=[Depends(may_ask)], response_class=PlainTextResponse, responses=REFUSALS
     )
     async def metrics() -> Response:
-        """Prometheus text of the replica that answers."""
-        return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
+        """Prometheus text of all replicas, told apart by the label `replica`."""
+        await follower.sync()
+        return Response(merged(await catalogues.metrics()), media_type=CONTENT_TYPE_LATEST)
 
     return app

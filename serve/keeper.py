@@ -73,13 +73,20 @@ class SharedCatalogues:
     def __init__(self, keeper: Any) -> None:
         self._keeper = keeper
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str) -> Catalogue:
-        catalogue: Catalogue = await _asked(self._keeper, "catalogues", "sync", replica, serving, trouble)
+    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
+        catalogue: Catalogue = await self._ask("sync", replica, serving, trouble, metrics)
         return catalogue
 
     async def change(self, catalogue: Catalogue) -> None:
-        await _asked(self._keeper, "catalogues", "change", catalogue)
+        await self._ask("change", catalogue)
 
     async def states(self) -> dict[str, ReplicaState]:
-        states: dict[str, ReplicaState] = await _asked(self._keeper, "catalogues", "states")
+        states: dict[str, ReplicaState] = await self._ask("states")
         return states
+
+    async def metrics(self) -> dict[str, bytes]:
+        metrics: dict[str, bytes] = await self._ask("metrics")
+        return metrics
+
+    async def _ask(self, method: str, *arguments: Any) -> Any:
+        return await _asked(self._keeper, "catalogues", method, *arguments)

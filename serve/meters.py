@@ -1,4 +1,4 @@
-"""What `/metrics` tells of a replica.
+"""What `/metrics` tells.
 
 Invariant: what a version did and what it refused are told apart by model and version, so that a canary can be
 judged beside what it may replace.
@@ -6,7 +6,12 @@ judged beside what it may replace.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from serve.fleet import Fleet
 from serve.service import Service
@@ -53,3 +58,26 @@ class Meters:
         for service in self._fleet.services:
             self._queue.labels(service.model, service.version).set(len(service.batcher))
         return generate_latest(self._registry)
+
+
+class _Families(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def merged(texts: Mapping[str, bytes]) -> bytes:
+    """The texts of several replicas as one, with a label `replica`."""
+    families: dict[str, Metric] = {}
+    for replica, text in sorted(texts.items()):
+        for family in text_string_to_metric_families(text.decode()):
+            name, kind = family.name, family.type
+            whole = families.setdefault(name, Metric(name, family.documentation, kind))
+            whole.samples += [
+                one._replace(labels={**one.labels, "replica": replica}) for one in family.samples
+            ]
+    registry = CollectorRegistry()
+    registry.register(_Families(families.values()))
+    return generate_latest(registry)

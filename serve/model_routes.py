@@ -7,8 +7,6 @@ made, what was served is served on.
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
 import time
 from contextlib import suppress
 
@@ -18,15 +16,13 @@ from pydantic import BaseModel, Field
 from serve.catalogue import Catalogue
 from serve.catalogues import Catalogues, ReplicaState
 from serve.fleet import Fleet
+from serve.follower import SYNC_S, Follower
 from serve.keys import Authorization, KeyRing
 from serve.problems import REFUSALS, Problem
 from serve.wire import Text, Wire
 
-SYNC_S = 0.5
-"""How often a replica asks what it should serve."""
 PATIENCE_S = 60.0
 """How long a change waits for all replicas before it is answered with 202."""
-logger = logging.getLogger("ray.serve")
 
 
 class Offer(Wire):
@@ -80,38 +76,6 @@ def listed(catalogue: Catalogue) -> list[ModelInfo]:
         )
         for model in catalogue.models
     ]
-
-
-class Follower:
-    """Keeps a fleet at the shared catalogue."""
-
-    def __init__(self, fleet: Fleet, catalogues: Catalogues) -> None:
-        self._fleet, self._catalogues = fleet, catalogues
-        self._name = secrets.token_hex(4)
-        self._trouble = ""
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            try:
-                await self.sync()
-            except Exception:  # the keeper is being replaced: what is served is served on
-                logger.exception("the shared catalogue cannot be asked")
-            await asyncio.sleep(SYNC_S)
-
-    async def sync(self) -> None:
-        """Say what is served here, hear what should be, and serve that."""
-        wanted = await self._catalogues.sync(self._name, self._fleet.catalogue, self._trouble)
-        if wanted.revision <= self._fleet.catalogue.revision:
-            return
-        try:
-            await self._fleet.follow(wanted)
-            self._trouble = ""
-        except Problem as problem:
-            if self._trouble != problem.detail:
-                logger.warning("revision %d cannot be served: %s", wanted.revision, problem.detail)
-            self._trouble = problem.detail
-        await self._catalogues.sync(self._name, self._fleet.catalogue, self._trouble)
 
 
 def install(app: FastAPI, fleet: Fleet, catalogues: Catalogues, follower: Follower, keys: KeyRing) -> None:

@@ -15,11 +15,18 @@ MEDIA_TYPE = "application/problem+json"
 REFUSALS: dict[int | str, dict[str, object]] = {
     status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
     for status, text in {
-        400: "no JSON", 401: "no known key", 403: "the key lacks the scope", 404: "no such session, model or version",
-        409: "the session is deciding, or the models were changed meanwhile", 413: "body or picture too large", 415: "not application/json",
-        422: "not an observation", 429: "too many requests: see Retry-After", 504: "past the deadline",
+        400: "no JSON",
+        401: "no known key",
+        403: "the key lacks the scope",
+        404: "no such session, model or version",
+        409: "the session is deciding, or the models were changed meanwhile",
+        413: "body or picture too large",
+        415: "not application/json",
+        422: "not an observation",
+        429: "too many requests: see Retry-After",
+        504: "past the deadline",
     }.items()
-}  # fmt: skip
+}
 
 
 class Problem(Exception):

@@ -22,9 +22,10 @@ from serve.catalogue import Catalogue, first_catalogue
 from serve.catalogues import CatalogueTable
 from serve.config import ServeConfig
 from serve.fleet import Fleet
+from serve.follower import Follower
 from serve.http import make_app
 from serve.keys import KeyRing, add_key, read_keys
-from serve.model_routes import Follower
+from serve.meters import Meters, merged
 from serve.problems import Problem
 from student.config import StudentConfig
 from student.fingerprint import fingerprint
@@ -134,7 +135,9 @@ def test_a_canary_gets_its_share_then_takes_over(client: TestClient, folders: Pa
     assert 30 <= asked[f"tiny@{new}"] <= 90  # 60 +- 4.6 standard deviations
     assert answered_by(client, model=f"tiny@{new}") == f"tiny@{new}"
     metrics = client.get("/metrics").text
-    counted = dict(re.findall(r'retort_decisions_total\{model="tiny",version="(\w+)"\} (\d+)', metrics))
+    counted = dict(
+        re.findall(r'retort_decisions_total\{model="tiny",replica="\w+",version="(\w+)"\} (\d+)', metrics)
+    )
     assert int(counted[old]) == asked[f"tiny@{old}"]
     assert int(counted[new]) == asked[f"tiny@{new}"] + 1
 
@@ -252,15 +255,15 @@ def test_a_keeper_that_forgot_is_told_again_and_a_conflict_is_refused(folders: P
 
     async def run() -> Catalogue:
         shared = CatalogueTable(first)
-        follower = Follower(fleet, shared)
+        follower = Follower(fleet, shared, Meters(fleet))
         student, version = fleet.student_at("b", "tiny")
         await shared.change(first.offering("tiny", version, student, 1.0))
         with pytest.raises(Problem, match="somebody else"):
             await shared.change(first.offering("tiny", version, student, 0.5))
         await follower.sync()
         reborn = CatalogueTable(first)
-        await Follower(fleet, reborn).sync()
-        return await reborn.sync("another", first, "")
+        await Follower(fleet, reborn, Meters(fleet)).sync()
+        return await reborn.sync("another", first, "", b"")
 
     found = asyncio.run(run())
     assert found == fleet.catalogue
@@ -276,7 +279,7 @@ def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
 
     async def run() -> dict[str, Any]:
         shared = CatalogueTable(first)
-        follower = Follower(fleet, shared)
+        follower = Follower(fleet, shared, Meters(fleet))
         await shared.change(first.offering("tiny", "0" * 12, gone, 0.5))
         await follower.sync()
         return {name: state.trouble for name, state in (await shared.states()).items()}
@@ -284,3 +287,20 @@ def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
     (trouble,) = asyncio.run(run()).values()
     assert "cannot be served" in trouble
     assert fleet.catalogue == first
+
+
+def test_the_meters_of_all_replicas_are_told_apart(folders: Path) -> None:
+    fleet = Fleet(settings(folders), catalogue(tiny=student_of(folders, "a")))
+    one, two = Meters(fleet), Meters(fleet)
+    one.decided(fleet.services[0], 3, 0.004)
+    two.decided(fleet.services[0], 5, 0.3)
+    two.refused(429)
+    text = merged({"x": one.text(), "y": two.text()}).decode()
+    version = fingerprint(folders / "a")
+    labels = f'model="tiny",replica="{{}}",version="{version}"'
+    for replica, count, fast in (("x", 3, 1), ("y", 5, 0)):
+        told = labels.format(replica)
+        assert f"retort_decisions_total{{{told}}} {count}.0" in text
+        assert f'retort_request_seconds_bucket{{le="0.005",{told}}} {fast}.0' in text
+    assert 'retort_refused_total{replica="y",status="429"} 1.0' in text
+    assert text.count("# TYPE retort_decisions_total counter") == 1

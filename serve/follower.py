@@ -1,0 +1,57 @@
+"""How a replica keeps up with what all replicas should serve.
+
+Invariant: what a replica serves changes only to a catalogue that it could load whole; until then, and while
+nobody can be asked, it serves on what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+
+from serve.catalogue import Catalogue
+from serve.catalogues import Catalogues
+from serve.fleet import Fleet
+from serve.meters import Meters
+from serve.problems import Problem
+
+SYNC_S = 0.5
+"""How often a replica asks what it should serve."""
+logger = logging.getLogger("ray.serve")
+
+
+class Follower:
+    """Keeps a fleet at the shared catalogue, and its meters there for whoever asks for all."""
+
+    def __init__(self, fleet: Fleet, catalogues: Catalogues, meters: Meters) -> None:
+        self._fleet, self._catalogues, self._meters = fleet, catalogues, meters
+        self._name = secrets.token_hex(4)
+        self._trouble = ""
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                await self.sync()
+            except Exception:  # the keeper is being replaced: what is served is served on
+                logger.exception("the shared catalogue cannot be asked")
+            await asyncio.sleep(SYNC_S)
+
+    async def sync(self) -> None:
+        """Say what is served here, hear what should be, and serve that."""
+        wanted = await self._tell()
+        if wanted.revision <= self._fleet.catalogue.revision:
+            return
+        try:
+            await self._fleet.follow(wanted)
+            self._trouble = ""
+        except Problem as problem:
+            if self._trouble != problem.detail:
+                logger.warning("revision %d cannot be served: %s", wanted.revision, problem.detail)
+            self._trouble = problem.detail
+        await self._tell()
+
+    async def _tell(self) -> Catalogue:
+        serving, metrics = self._fleet.catalogue, self._meters.text()
+        return await self._catalogues.sync(self._name, serving, self._trouble, metrics)
