@@ -32,11 +32,15 @@ class Follower:
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
-            try:
-                await self.sync()
-            except Exception:  # the keeper is being replaced: what is served is served on
-                logger.exception("the shared catalogue cannot be asked")
             await asyncio.sleep(SYNC_S)
+            await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """`sync`, as far as that can be done now."""
+        try:
+            await self.sync()
+        except Exception:  # the keeper is being replaced: what is served is served on
+            logger.exception("the shared catalogue cannot be asked")
 
     async def sync(self) -> None:
         """Say what is served here, hear what should be, and serve that."""

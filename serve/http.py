@@ -38,6 +38,7 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
 
     @asynccontextmanager
     async def following(_: FastAPI) -> AsyncIterator[None]:
+        await follower.catch_up()  # a replica that comes later must not begin with what was taken out
         task = asyncio.create_task(follower.run())
         yield
         task.cancel()
