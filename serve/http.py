@@ -10,9 +10,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, File, Form, Response, UploadFile
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -22,6 +22,7 @@ from serve.catalogues import Catalogues
 from serve.chat import ChatRequest
 from serve.fleet import Fleet, grouped
 from serve.follower import Follower
+from serve.form import from_form
 from serve.keys import Authorization, KeyRing
 from serve.meters import Meters, merged
 from serve.problems import REFUSALS, Problem
@@ -54,13 +55,13 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
     limit = int(fleet.config.max_body_mib * 2**20)
     app.add_middleware(BodyLimit, limit=limit, count=meters.refused)
 
-    def may_act(authorization: Authorization = None) -> str:
+    async def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
 
-    def may_chat(authorization: Authorization = None) -> str:
+    async def may_chat(authorization: Authorization = None) -> str:
         return keys.check(authorization, "chat")
 
-    def may_ask(authorization: Authorization = None) -> str:
+    async def may_ask(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act", "chat", "admin")
 
     async def decided(
@@ -90,6 +91,16 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
     async def act(request: ActRequest) -> ActResponse:
         """What the student does in the state that the observation shows."""
         return (await decide((request,)))[0]
+
+    @app.post("/v1/act/form", dependencies=[Depends(may_act)], responses=REFUSALS)
+    async def act_form(
+        request: Annotated[str, Form(description="An ActRequest as JSON, without its pictures.")],
+        frame: Annotated[UploadFile, File(description="A PNG or JPEG.")],
+        goal_image: Annotated[UploadFile | None, File(description="The goal's picture.")] = None,
+    ) -> ActResponse:
+        """The same as `/v1/act`, with the pictures as files of a form (`curl -F`)."""
+        picture = None if goal_image is None else await goal_image.read()
+        return (await decide((from_form(request, await frame.read(), picture),)))[0]
 
     @app.post("/v1/act/batch", dependencies=[Depends(may_act)], responses=REFUSALS)
     async def act_batch(request: BatchRequest) -> BatchResponse:

@@ -81,10 +81,10 @@ def listed(catalogue: Catalogue) -> list[ModelInfo]:
 def install(app: FastAPI, fleet: Fleet, catalogues: Catalogues, follower: Follower, keys: KeyRing) -> None:
     """Add the routes to `app`."""
 
-    def may_ask(authorization: Authorization = None) -> str:
+    async def may_ask(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act", "chat", "admin")
 
-    def may_administer(authorization: Authorization = None) -> str:
+    async def may_administer(authorization: Authorization = None) -> str:
         return keys.check(authorization, "admin")
 
     async def changed(catalogue: Catalogue, response: Response) -> Change:

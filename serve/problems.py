@@ -21,7 +21,7 @@ REFUSALS: dict[int | str, dict[str, object]] = {
         404: "no such session, model or version",
         409: "the session is deciding, or the models were changed meanwhile",
         413: "body or picture too large",
-        415: "not application/json",
+        415: "not JSON, or no form where one is asked for",
         422: "not an observation",
         429: "too many requests: see Retry-After",
         504: "past the deadline",
@@ -71,7 +71,11 @@ def install(app: FastAPI, count: Callable[[int], None]) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        if "json" not in request.headers.get("content-type", ""):
+        kind = request.headers.get("content-type", "")
+        if request.url.path.endswith("/form"):
+            if "form" not in kind:
+                return refuse(Problem(415, "send a form (multipart/form-data)"))
+        elif "json" not in kind:
             return refuse(Problem(415, "send JSON, with the header Content-Type: application/json"))
         return refuse(Problem(422, where_and_why(error)))
 

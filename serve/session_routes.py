@@ -32,7 +32,7 @@ def install(
     """Add the routes to `app`. A WebSocket's message has at most `limit` characters; after `idle_s` without
     one it is closed."""
 
-    def may_act(authorization: Authorization = None) -> str:
+    async def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
 
     async def advance(name: str, owner: str, step: StepRequest) -> ActResponse:

@@ -3,6 +3,7 @@ comes is refused with a problem document."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -42,6 +43,25 @@ def test_the_decision_over_http_is_the_models_own(client: TestClient, student: S
             assert answer["version"] == client.get("/readyz").json()["version"]
 
 
+def test_a_form_with_pictures_is_the_same_request(client: TestClient) -> None:
+    pictured = 0
+    for one in observations(12):
+        request = json.loads(body(one))
+        plain = client.post("/v1/act", json=request).json()
+        files = {"frame": base64.b64decode(request["observation"].pop("frame"))}
+        image = request["observation"]["goal"].pop("image", None)
+        if image is not None:
+            pictured += 1
+            files["goal_image"] = base64.b64decode(image)
+        form = {"request": json.dumps(request)}
+        assert client.post("/v1/act/form", data=form, files=files).json() == plain
+    assert pictured
+    for data in ({}, {"request": "{"}, {"request": "[]"}, {"request": '{"observation": {}}'}):
+        assert problem(client.post("/v1/act/form", data=data, files=files))["status"] == 422
+    files["frame"] = b"no picture"
+    assert problem(client.post("/v1/act/form", data=form, files=files))["status"] == 422
+
+
 def test_bad_requests_end_in_problem_documents(client: TestClient) -> None:
     good = body(observations(1)[0])
     damaged = json.loads(good)
@@ -55,6 +75,8 @@ def test_bad_requests_end_in_problem_documents(client: TestClient) -> None:
         (413, client.post("/v1/act", content="x" * 300_000, headers=JSON)),
         (413, client.post("/v1/act", content=iter([b"x" * 100_000] * 4), headers=JSON)),
         (415, client.post("/v1/act", content=good, headers={"Content-Type": "text/plain"})),
+        (415, client.post("/v1/act", data={"observation": good})),
+        (415, client.post("/v1/act/form", content=good, headers=JSON)),
         (404, client.get("/v1/nothing")),
         (405, client.get("/v1/act")),
     ]
