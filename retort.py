@@ -124,13 +124,28 @@ def serve(
         str, typer.Argument(help="A run folder, a checkpoint folder, or a shipped base model.")
     ],
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="key=value overrides, such as port=8001 replicas=2")
+        list[str] | None, typer.Argument(help="key=value overrides, such as port=8002 replicas=2")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="A playground beside it; its keys are watch.port=8001 and so on.")
+    ] = False,
 ) -> None:
     """Serve a student over HTTP (POST /v1/act) until it is interrupted."""
     from cluster.serving import run_serve
 
-    run_serve(target, overrides or [])
+    run_serve(target, overrides or [], watch)
+
+
+@app.command()
+def watch(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value overrides, such as student=URL port=8001")
+    ] = None,
+) -> None:
+    """A page on which one watches a served student act, or acts in its place."""
+    from cluster.watching import run_watch
+
+    run_watch(overrides or [])
 
 
 @app.command()

@@ -8,7 +8,7 @@ import { $, element, sentence, show } from "./show.js";
 
 const PAUSES_MS = [2400, 1200, 600, 250, 0];
 const SPEEDS = ["very slow", "slow", "normal", "fast", "as fast as it goes"];
-let suites = [], maxIndex = 0, scene = null, busy = false, playing = false, quietUntil = 0;
+let suites = [], maxIndex = 0, temperature = 0, scene = null, busy = false, playing = false, quietUntil = 0;
 
 const rest = ms => new Promise(done => setTimeout(done, ms));
 
@@ -70,7 +70,7 @@ async function alone(work, again) {
 
 async function arrive(next) {
   scene = next;
-  await show(scene, act);
+  await show(scene, temperature, act);
   settle();
 }
 
@@ -120,7 +120,7 @@ function chosen() {
 async function begin() {
   setPlaying(false);
   const wanted = chosen(), before = scene;
-  $("begin").textContent = "Making the world …";
+  $("begin").textContent = $("making").textContent = "Making the world …";
   $("begin").disabled = true;
   await alone(async () => {
     const next = await api.open(wanted);
@@ -137,7 +137,7 @@ async function begin() {
 function showLevels() {
   const levels = (suites.find(suite => suite.name === $("suite").value) || { difficulties: [] }).difficulties;
   const names = { 1: "1, easy", 2: "2, middling", 3: "3, hard" };
-  const before = $("level").value;
+  const before = $("level").value || "2";
   $("level").replaceChildren(...levels.map(level => new Option(names[level] || level, level)));
   if (levels.includes(Number(before))) $("level").value = before;
   $("level-field").hidden = levels.length < 2;
@@ -155,7 +155,7 @@ function faster(by) {
 
 function tellSpeed() {
   $("speed").setAttribute("aria-valuetext", SPEEDS[$("speed").value]);
-  $("speed").title = SPEEDS[$("speed").value];
+  $("pace").value = SPEEDS[$("speed").value];
 }
 
 async function lookForStudent() {
@@ -189,6 +189,7 @@ async function setUp() {
     const catalogue = await api.catalogue();
     suites = catalogue.suites;
     maxIndex = catalogue.max_index;
+    temperature = catalogue.temperature;
     $("index").max = maxIndex - 1;
     $("teacher").checked = $("teacher").checked && catalogue.teacher;
     $("teacher-field").hidden = !catalogue.teacher;

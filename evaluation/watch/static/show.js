@@ -13,10 +13,12 @@ export function element(tag, className, text) {
   return made;
 }
 
-const percent = share => (share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
+const percent = share => (share > 0 && share < 0.005 ? "<1\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 
 export function showBars(list, decision, opinion) {
-  const all = decision ? decision.alternatives.map(a => ({ name: a.action, share: Math.exp(a.logprob) })) : [];
+  // All legal actions came, so their shares of one another say what a draw among them does.
+  const legal = decision ? decision.alternatives.reduce((sum, a) => sum + Math.exp(a.logprob), 0) : 0;
+  const all = decision ? decision.alternatives.map(a => ({ name: a.action, share: Math.exp(a.logprob) / legal })) : [];
   const shown = all.filter((a, i) => i < SHOWN || a.name === decision.action);
   const rows = shown.map(({ name, share }) => {
     const chosen = name === decision.action;
@@ -43,11 +45,17 @@ export function showBars(list, decision, opinion) {
 
 export const noteText = note => (note ? `notes “${note}”` : "writes no note");
 
-function showMinds(scene) {
+function drawnText(decision, temperature) {
+  const how = temperature ? `Drawn at temperature ${temperature}.` : "Always the likeliest.";
+  return decision.legal_mass < 0.9 ? `${how} Of all it could say, ${percent(decision.legal_mass)} is legal here.` : how;
+}
+
+function showMinds(scene, temperature) {
   const { decision, opinion, agreement } = scene;
   $("choice").textContent = decision ? decision.action : scene.over ? "—" : "…";
   $("note").textContent = decision ? noteText(decision.note) : scene.over ? "the episode is over" : "";
   showBars($("alternatives"), decision, opinion);
+  $("drawn").textContent = decision ? drawnText(decision, temperature) : "";
   $("teacher-card").hidden = !opinion;
   if (!opinion) return;
   const valid = opinion.valid;
@@ -102,7 +110,7 @@ function showActions(scene, act) {
 
 const loudness = value => (value >= 0.5 ? "loud" : value >= 0.2 ? "soft" : "faint");
 
-export function show(scene, act) {
+export function show(scene, temperature, act) {
   $("welcome").hidden = true;
   $("stage").hidden = false;
   $("where").textContent = `${scene.suite}, ${scene.split} world ${scene.index}`;
@@ -124,7 +132,7 @@ export function show(scene, act) {
   $("carries").textContent = Object.entries(scene.inventory).map(([name, count]) => `${count} ${name}`).join(", ") || "nothing";
   $("words-row").hidden = !scene.words;
   $("words").textContent = scene.words;
-  showMinds(scene);
+  showMinds(scene, temperature);
   showTurns(scene);
   showActions(scene, act);
   return drawMap($("above"), scene);
