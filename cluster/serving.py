@@ -25,8 +25,8 @@ OBJECT_STORE_MB = 128
 
 
 def run_serve(target: str, overrides: Sequence[str], watch: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what was taken; with `watch`, a playground runs beside it, and
-    `watch.KEY=VALUE` among the overrides are its own.
+    """Serve until SIGINT or SIGTERM, then finish what was taken; with `watch`, a playground runs beside it,
+    and `watch.KEY=VALUE` among the overrides are its own.
 
     Raises ValueError for an unknown key, a port in use, or a folder that holds no student."""
     own, beside = split_overrides(overrides, watch)
@@ -52,7 +52,7 @@ def run_serve(target: str, overrides: Sequence[str], watch: bool = False) -> Non
             f"serving {name} at {url}/v1/act (interface: {url}/docs); Ctrl-C ends it",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
-        with playground(url, beside) if watch else nullcontext():
+        with playground(url, config.tls_cert, beside) if watch else nullcontext():
             _wait_for_the_end()
         console.print("finishing what was taken ...")
         deployment.stop()

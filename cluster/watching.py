@@ -10,18 +10,22 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from cluster.overrides import compose
-from cluster.ray_start import ROOT
 from evaluation.watch.config import WatchConfig
-from evaluation.watch.process import listen, run_playground
+from evaluation.watch.listener import listen
 
+ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "watch."
 END_S = 10.0
 
 
 def run_watch(overrides: Sequence[str]) -> None:
     """Host the playground until SIGINT or SIGTERM. Raises ValueError for an unknown key or a port in use."""
+    # Worlds and teachers come with it: the process of `retort serve` must not import them.
+    from evaluation.watch.process import run_playground
+
     run_playground(compose(WatchConfig, [], overrides))
 
 
@@ -39,10 +43,12 @@ def check_playground(overrides: Sequence[str]) -> None:
 
 
 @contextmanager
-def playground(url: str, overrides: Sequence[str]) -> Iterator[None]:
-    """A playground of the student at `url`, in a process of its own. Its output is this process's."""
+def playground(url: str, certificate: str, overrides: Sequence[str]) -> Iterator[None]:
+    """A playground of the student at `url`, in a process of its own, which trusts `certificate` ("": the
+    system's alone). Its output is this process's."""
     command = [sys.executable, str(ROOT / "retort.py"), "watch", f"student={url}", *overrides]
-    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    trusted = {"SSL_CERT_FILE": os.path.abspath(certificate)} if certificate else {}
+    process = subprocess.Popen(command, env=os.environ | trusted)
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from serve.config import is_loopback
 
@@ -13,9 +14,10 @@ class WatchConfig:
     """`student` is the URL that `python retort.py serve` prints, asked with the API key in the environment
     variable `key_env` where that is set. `teacher` lets a page ask for the teacher's opinion. Decisions are
     drawn at `temperature` from `seed`, as an evaluation draws them. Uploaded pictures are cut to squares of
-    `frame_size` pixels, the worlds' own. At most `max_episodes` are kept, each until `expiry_s` after the last
-    use; the student has `timeout_s` to answer. `keys` is a file that `python retort.py key` writes; without
-    it only loopback is served. `tls_cert` and `tls_key` are PEM files."""
+    `frame_size` pixels, the worlds' own. At most `max_episodes` are kept, each until `expiry_s` after its
+    last use; the student has `timeout_s` to answer. A body has at most `max_body_mib`, a picture
+    `max_pixels`. `keys` is a file that `python retort.py key` writes; without it only loopback is served.
+    `tls_cert` and `tls_key` are PEM files."""
 
     student: str = "http://127.0.0.1:8000"
     key_env: str = "RETORT_KEY"
@@ -36,7 +38,7 @@ class WatchConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the key, for what cannot be hosted."""
-        if not self.student.startswith(("http://", "https://")):
+        if not _is_url(self.student):
             raise ValueError(
                 f"watch.student={self.student} is no URL: give the one that `python retort.py serve` prints, "
                 "such as http://127.0.0.1:8000"
@@ -62,3 +64,11 @@ class WatchConfig:
                 f"watch.host={self.host} is reachable from elsewhere: make a key with `python retort.py key "
                 "NAME --file keys.json` and start with keys=keys.json, or keep to 127.0.0.1"
             )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or half an IPv6 address
+        return False

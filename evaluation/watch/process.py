@@ -6,13 +6,13 @@ Invariant: a port in use or a damaged file is said before anything is served; it
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import uvicorn
 
 from evaluation.watch.app import make_app
 from evaluation.watch.config import WatchConfig
+from evaluation.watch.listener import listen
 from evaluation.watch.playground import Playground
 from evaluation.watch.student import RemoteStudent
 from serve.keys import KeyRing, read_keys
@@ -40,15 +40,3 @@ def run_playground(config: WatchConfig) -> None:
             timeout_graceful_shutdown=5,
         )
         uvicorn.Server(settings).run(sockets=[listener])
-
-
-def listen(config: WatchConfig) -> socket.socket:
-    """A socket on the port. Raises ValueError where it is taken."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    try:
-        return socket.create_server((config.host, config.port), family=family)
-    except OSError as error:
-        raise ValueError(
-            f"{config.host}:{config.port} cannot be listened on ({error.strerror}): choose another port for "
-            "the playground with port=... (watch.port=... beside serve)"
-        ) from error

@@ -26,7 +26,7 @@ class RemoteStudent:
         502 for what it refused or garbled, 503 where it does not answer."""
         try:
             return self._client.act(seen, temperature=temperature, seed=seed, alternatives=len(seen.actions))
-        except (Refused, httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
+        except (Refused, httpx.HTTPError, ValidationError) as error:
             raise self._problem(error) from error
 
     def about(self) -> dict[str, str]:
@@ -34,7 +34,7 @@ class RemoteStudent:
         try:
             first = self._client.models()[0]
             return {"model": str(first["id"]), "version": str(first["version"])}
-        except (Refused, httpx.HTTPError, httpx.InvalidURL) as error:
+        except (Refused, httpx.HTTPError) as error:
             raise self._problem(error) from error
         except (ValueError, LookupError, TypeError) as error:
             raise self._garbled() from error
