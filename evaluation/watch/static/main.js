@@ -119,6 +119,7 @@ function chosen() {
 
 async function begin() {
   setPlaying(false);
+  while (busy) await rest(50); // a step may be under way
   const wanted = chosen(), before = scene;
   $("begin").textContent = $("making").textContent = "Making the world …";
   $("begin").disabled = true;
