@@ -86,8 +86,8 @@ def begun(watched: Watched, url: str, suite: str, level: str, index: int) -> Non
     page = watched.page
     page.goto(url)
     expect(page.locator("#student")).to_contain_text("voxel")
-    page.get_by_label("Task").select_option(suite)
-    page.get_by_label("Level").select_option(level)
+    page.get_by_role("combobox", name="Task").select_option(suite)
+    page.get_by_role("combobox", name="Level").select_option(level)
     page.get_by_role("spinbutton", name="Seed").fill(str(index))
     page.get_by_role("button", name="Begin episode").click()
     expect(page.locator("#alternatives li.chosen")).to_be_visible()
