@@ -113,6 +113,9 @@ def test_a_goal_is_found_by_clicking_what_the_teacher_would(browser: Any, url: s
     expect(page.locator("#said")).to_contain_text("Goal reached.")
     assert watched.fits()
     watched.shoot("desk-reached")
+    page.get_by_role("button", name="Next world").click()
+    expect(page.locator("#where")).to_have_text("voxel/goal_name, validation world 6")
+    watched.settled()
     assert watched.wrong == []
     watched.context.close()
 

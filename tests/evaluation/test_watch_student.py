@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, cast
 
+import httpx2
 import numpy as np
 import pytest
 from endpoints import free_port
@@ -14,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from watching import running
 
-from cluster.watching import check_playground, split_overrides
+from cluster.watching import check_playground, playground, split_overrides
 from evaluation.watch.episode import HostedEpisode
 from evaluation.watch.student import RemoteStudent
 from evaluation.watch.table import EpisodeTable
@@ -123,3 +125,20 @@ def test_a_port_in_use_is_said() -> None:
 
     with running(nothing) as url, pytest.raises(ValueError, match=r"watch\.port="):
         check_playground([f"port={url.rpartition(':')[2]}"])
+
+
+@pytest.mark.slow
+def test_a_playground_of_its_own_process_ends_with_its_block(student_url: str) -> None:
+    port = free_port()
+    with playground(student_url, "", [f"port={port}"]):
+        end = time.monotonic() + 240
+        while True:
+            try:
+                answer = httpx2.get(f"http://127.0.0.1:{port}/api/student", timeout=30)
+                break
+            except httpx2.ConnectError:
+                assert time.monotonic() < end, "the playground does not answer"
+                time.sleep(0.5)
+        assert answer.json()["model"] == "voxel"
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"http://127.0.0.1:{port}/")

@@ -15,11 +15,14 @@ const rest = ms => new Promise(done => setTimeout(done, ms));
 function say(text) { $("said").textContent = text; }
 
 function settle() {
-  const over = !scene || scene.over;
+  const over = !scene || scene.over, acted = $("stage").contains(document.activeElement);
+  $("step").hidden = Boolean(scene && scene.over);
+  $("next").hidden = !$("step").hidden;
   $("step").disabled = over;
   $("play").disabled = over;
   if (over) setPlaying(false);
   document.querySelectorAll("#actions button").forEach(button => { button.disabled = over; });
+  if (acted && !$("next").hidden) $("next").focus(); // what had the focus is gone
 }
 
 function setPlaying(on) {
@@ -144,8 +147,8 @@ function showLevels() {
   $("level-field").hidden = levels.length < 2;
 }
 
-function seed(index) {
-  $("index").value = index;
+function nextWorld() {
+  $("index").value = (Number($("index").value) + 1) % maxIndex;
   return begin();
 }
 
@@ -213,6 +216,7 @@ $("suite").addEventListener("change", showLevels);
 $("setup").addEventListener("submit", event => { event.preventDefault(); begin(); });
 $("dice").addEventListener("click", () => { $("index").value = Math.floor(Math.random() * 10000); });
 $("step").addEventListener("click", () => step());
+$("next").addEventListener("click", nextWorld);
 $("play").addEventListener("click", play);
 $("speed").addEventListener("input", tellSpeed);
 $("key-form").addEventListener("submit", event => { event.preventDefault(); api.useKey($("key").value); setUp(); });
@@ -221,7 +225,7 @@ addEventListener("pageshow", event => { if (event.persisted && scene) begin(); }
 listenForPictures(() => $("suite").value);
 listenForKeys({
   s: () => step(), p: play, "+": () => faster(1), "-": () => faster(-1),
-  n: () => seed((Number($("index").value) + 1) % maxIndex), r: begin,
+  n: nextWorld, r: begin,
   act: place => { if (scene && !scene.over && scene.actions[place]) act(scene.actions[place]); },
 });
 tellSpeed();

@@ -1,6 +1,6 @@
 // The world from above with the path walked: a ring where it began, an arrow where the student is.
 
-const RING = "#39d98a", HEAD = "#ff5d47";
+const RING = "#39d98a", HEAD = "#ff5d47", PATH = "#ffd23f"; // seen on grass, sand and snow
 
 function line(context, points, colour, width) {
   context.strokeStyle = colour;
@@ -46,9 +46,9 @@ export async function drawMap(canvas, scene) {
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const points = scene.path_xy.map(([x, y]) => [x * scale, y * scale]);
   context.lineJoin = context.lineCap = "round";
-  line(context, points, "rgba(0,0,0,.55)", 10);
-  line(context, points, "#fff", 5);
-  context.fillStyle = "#fff";
+  line(context, points, "rgba(0,0,0,.7)", 11);
+  line(context, points, PATH, 5);
+  context.fillStyle = PATH;
   for (const [x, y] of points) {
     context.beginPath();
     context.arc(x, y, 5, 0, 7);
