@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo demo-endpoint test lint types quick slow clean
+.PHONY: help demo demo-endpoint test browser lint types quick slow clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -39,6 +39,12 @@ demo-endpoint: $(BIN)/.ready $(BIN)/.compiled  ## the demo with its teacher behi
 
 test: lint types quick slow  ## lint, type-check and run all tests
 
+# The browser that the tests of the playground drive: Debian's. Elsewhere those tests are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium >/dev/null; } || \
+		echo "no chromium: install it to run tests/evaluation/test_watch_browser.py, which is skipped now"
+
 lint: $(BIN)/.dev  ## ruff and the import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,7 +56,7 @@ types: $(BIN)/.dev  ## mypy, strict on our packages
 quick: $(BIN)/.dev $(BIN)/.compiled  ## the quick tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-slow: $(BIN)/.dev $(BIN)/.compiled  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs
+slow: $(BIN)/.dev $(BIN)/.compiled browser  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs, a browser
 	$(BIN)/python -m pytest -m slow
 
 clean:  ## forget the environment and the caches (runs/ is yours: it stays)

@@ -127,6 +127,9 @@ def serve(
             "name none), and key=value overrides, such as port=8001 replicas=2"
         ),
     ],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="A playground beside it; its keys are watch.port=8001 and so on.")
+    ] = False,
 ) -> None:
     """Serve students over HTTP (POST /v1/act) until it is interrupted."""
     from cluster.serving import run_serve
@@ -134,7 +137,19 @@ def serve(
     students = [target for target in targets if "=" not in target or Path(target).exists()]
     if not students:
         raise ValueError("name what to serve: a run folder, a checkpoint folder or a shipped base model")
-    run_serve(students, [target for target in targets if target not in students])
+    run_serve(students, [target for target in targets if target not in students], watch)
+
+
+@app.command()
+def watch(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value overrides, such as student=URL port=8001")
+    ] = None,
+) -> None:
+    """A page on which one watches a served student act, or acts in its place."""
+    from cluster.watching import run_watch
+
+    run_watch(overrides or [])
 
 
 @app.command()

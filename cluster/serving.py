@@ -1,6 +1,6 @@
 """`retort serve`: runs' students, or any checkpoint folders, behind Ray Serve until it is interrupted.
 
-Invariant: what cannot be served is said before anything is started.
+Invariant: what cannot be served is said before anything is started; a playground beside it ends with it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,18 +17,23 @@ from rich.console import Console
 from cluster.config import load_config
 from cluster.overrides import compose
 from cluster.run import RunFolder
+from cluster.watching import check_playground, playground, split_overrides
 from serve.config import ServeConfig
 from student.config import StudentConfig
 
 OBJECT_STORE_MB = 128
 
 
-def run_serve(targets: Sequence[str], overrides: Sequence[str]) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what was taken. The first target is the default model.
+def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what was taken. The first target is the default model. With
+    `watch`, a playground runs beside it, and `watch.KEY=VALUE` among the overrides are its own.
 
     Raises ValueError for an unknown key, a port in use, or a folder that holds no student."""
-    config = compose(ServeConfig, [], overrides)
+    own, beside = split_overrides(overrides, watch)
+    config = compose(ServeConfig, [], own)
     students = find_students(targets)
+    if watch:
+        check_playground(beside)
     from student.student import Student
 
     for student in students.values():
@@ -47,7 +53,8 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str]) -> None:
             f"serving {', '.join(students)} at {url}/v1/act (interface: {url}/docs); Ctrl-C ends it",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
-        _wait_for_the_end()
+        with playground(url, config.tls_cert, beside) if watch else nullcontext():
+            _wait_for_the_end()
         console.print("finishing what was taken ...")
         deployment.stop()
     finally:

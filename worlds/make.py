@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worlds.adapters.own import from_own_module
 from worlds.base import World
+from worlds.types import EpisodeSpec
 
 
 def make_world(suite: str, frame_size: int = 64) -> World:
@@ -23,3 +24,14 @@ def make_world(suite: str, frame_size: int = 64) -> World:
             world: World = from_own_module(suite, "make_world")(suite, frame_size)
             return world
     raise ValueError(f"unknown suite {suite!r}: it must begin with voxel/, babyai/ or own/")
+
+
+def suites() -> dict[str, tuple[int, ...]]:
+    """The suites of the embedded worlds, each with its difficulty levels (1 easiest; BabyAI's own levels are
+    the difficulty, so each has the default one)."""
+    from worlds.babyai.world import levels
+    from worlds.voxel.tasks.common import DIFFICULTIES
+    from worlds.voxel.world import SUITES
+
+    voxel = dict.fromkeys(SUITES, DIFFICULTIES)
+    return voxel | {f"babyai/{level}": (EpisodeSpec.difficulty,) for level in levels()}

@@ -131,6 +131,27 @@ def test_the_loop_on_the_page_plays_an_episode(tmp_path: Path) -> None:
     assert len(world.observe().history) > 0
 
 
+def test_a_playground_beside_the_server_asks_it_and_ends_with_it(folder: Path, tmp_path: Path) -> None:
+    port = free_port()
+    page = f"http://127.0.0.1:{port}"
+    with served(folder, tmp_path / "log", "", "--watch", f"watch.port={port}") as (process, _):
+        end = time.monotonic() + 120
+        while True:
+            try:
+                answer = httpx2.get(f"{page}/api/student")
+                break
+            except httpx2.HTTPError:
+                assert time.monotonic() < end, (tmp_path / "log").read_text()[-3000:]
+                time.sleep(0.5)
+        assert answer.json()["model"] == folder.name
+        assert "Retort" in httpx2.get(page).text
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+    assert process.returncode == 0, (tmp_path / "log").read_text()
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(page)
+
+
 def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -148,13 +148,18 @@ class BabyAIWorld(World):
         self._views.append(in_view_now)
 
 
-def make_level(level: str) -> Any:
-    """The minigrid environment of a level ("GoToObj"). Raises ValueError for a level that is unknown."""
-    known = {
+def levels() -> dict[str, str]:
+    """Every level ("GoToObj") with the name of its environment in Gymnasium's registry."""
+    return {
         name.removeprefix("BabyAI-").rpartition("-v")[0]: name
         for name in sorted(gymnasium.registry)
         if name.startswith("BabyAI-")
     }
+
+
+def make_level(level: str) -> Any:
+    """The minigrid environment of a level ("GoToObj"). Raises ValueError for a level that is unknown."""
+    known = levels()
     if level not in known:
         raise ValueError(
             f"BabyAI has no level {level!r}. Use a suite babyai/LEVEL with LEVEL one of: {', '.join(known)}."

@@ -52,6 +52,8 @@ RESOURCES = ("oak_log", "stone", "coal_ore", "iron_ore", "diamond_ore")
 """Blocks that the collecting tasks are about."""
 CALLS: dict[str, str] = {animal.sound: animal.name for animal in ANIMALS[1:]}
 """Call -> animal."""
+DIFFICULTIES = (1, 2, 3)
+"""The levels of every task family."""
 GOAL_PICTURED = "find this"
 CLOSE_UP_PIXELS = 80
 """A goal picture of 64x64 shows its object with at least so many pixels."""
@@ -126,7 +128,7 @@ def animal_positions(state: VoxelState, name: str) -> NDArray[np.float64]:
 def world_config(rng: np.random.Generator, difficulty: int) -> TerrainConfig:
     """The land of a difficulty level: 1 is small and open, 2 has woods, water, hills and more kinds of
     things, 3 is larger still. Raises ValueError for another level."""
-    if difficulty not in (1, 2, 3):
+    if difficulty not in DIFFICULTIES:
         raise ValueError(f"difficulty {difficulty} is not one of 1, 2, 3")
     side, kinds, copies = ((32, 4, 1), (48, 6, 1), (64, 8, 1))[difficulty - 1]
     return TerrainConfig(

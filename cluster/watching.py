@@ -1,0 +1,60 @@
+"""`retort watch`: the playground, alone or as a process beside `retort serve`.
+
+Invariant: a playground that was started here has ended when its block is left, whatever ended the block.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.overrides import compose
+from evaluation.watch.config import WatchConfig
+from evaluation.watch.listener import listen
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "watch."
+END_S = 10.0
+
+
+def run_watch(overrides: Sequence[str]) -> None:
+    """Host the playground until SIGINT or SIGTERM. Raises ValueError for an unknown key or a port in use."""
+    # Worlds and teachers come with it: the process of `retort serve` must not import them.
+    from evaluation.watch.process import run_playground
+
+    run_playground(compose(WatchConfig, [], overrides))
+
+
+def split_overrides(overrides: Sequence[str], watch: bool) -> tuple[list[str], list[str]]:
+    """(the server's, the playground's without their prefix). Raises ValueError for the latter without one."""
+    theirs = [override.removeprefix(PREFIX) for override in overrides if override.startswith(PREFIX)]
+    if theirs and not watch:
+        raise ValueError(f"{PREFIX}{theirs[0]} is a key of the playground: add --watch, or leave it out")
+    return [override for override in overrides if not override.startswith(PREFIX)], theirs
+
+
+def check_playground(overrides: Sequence[str]) -> None:
+    """Raise ValueError, before anything is started, where the playground could not be."""
+    listen(compose(WatchConfig, [], overrides)).close()
+
+
+@contextmanager
+def playground(url: str, certificate: str, overrides: Sequence[str]) -> Iterator[None]:
+    """A playground of the student at `url`, in a process of its own, which trusts `certificate` ("": the
+    system's alone). Its output is this process's."""
+    command = [sys.executable, str(ROOT / "retort.py"), "watch", f"student={url}", *overrides]
+    trusted = {"SSL_CERT_FILE": os.path.abspath(certificate)} if certificate else {}
+    process = subprocess.Popen(command, env=os.environ | trusted)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

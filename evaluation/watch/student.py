@@ -1,0 +1,69 @@
+"""The student, reached through `/v1/act` and nothing else.
+
+Invariant: whatever goes wrong between here and there becomes a `Problem` whose sentence says what to do.
+"""
+
+from __future__ import annotations
+
+import httpx2 as httpx
+from pydantic import ValidationError
+
+from serve.client import Client, Refused
+from serve.problems import Problem
+from serve.wire import ActResponse
+from worlds.types import Observation
+
+
+class RemoteStudent:
+    """A served student; `key` ("": none) came from the environment variable `key_env`."""
+
+    def __init__(self, url: str, key: str, key_env: str, timeout_s: float) -> None:
+        self._url, self._key_env = url, key_env
+        self._client = Client(url, key, timeout_s)
+
+    def decide(self, seen: Observation, temperature: float, seed: int) -> ActResponse:
+        """Its decision with the probabilities of all actions. Raises `Problem`: 429 and 504 as it said them,
+        502 for what it refused or garbled, 503 where it does not answer."""
+        try:
+            return self._client.act(seen, temperature=temperature, seed=seed, alternatives=len(seen.actions))
+        except (Refused, httpx.HTTPError, ValidationError) as error:
+            raise self._problem(error) from error
+
+    def about(self) -> dict[str, str]:
+        """The `model` and its `version`. Raises `Problem` as `decide`."""
+        try:
+            first = self._client.models()[0]
+            return {"model": str(first["id"]), "version": str(first["version"])}
+        except (Refused, httpx.HTTPError) as error:
+            raise self._problem(error) from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise self._garbled() from error
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()
+
+    def _problem(self, error: Exception) -> Problem:
+        if isinstance(error, ValidationError):
+            return self._garbled()
+        if not isinstance(error, Refused):
+            return Problem(
+                503,
+                f"no student answers at {self._url} ({type(error).__name__}): start one with `python "
+                "retort.py serve RUN`, or start the playground with student=URL",
+            )
+        if error.status == 429:
+            wait = max(1, round(error.retry_after_s or 1))
+            return Problem(429, "the student has too much to do", {"Retry-After": str(wait)})
+        if error.status == 504:
+            return Problem(504, "the student did not decide within its deadline: try again")
+        if error.status in (401, 403):
+            return Problem(
+                502,
+                f"the student asks for an API key with the scope act: put one into the environment variable "
+                f"{self._key_env} and start the playground again",
+            )
+        return Problem(502, f"the student at {self._url} refused: {error}")
+
+    def _garbled(self) -> Problem:
+        return Problem(502, f"what answers at {self._url} is no Retort student: start with student=URL")

@@ -1,0 +1,241 @@
+"""The playground in a real Chromium: whole episodes by clicking and by keyboard, on a desk and on a phone.
+
+Screenshots stay in pytest's folder of the test; its place is printed (`-s` shows it)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from watching import app_of, playground_of, running
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: install the dev extra")
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `apt-get install chromium` as root"),
+]
+PATIENCE_MS = 120_000
+"""The simulator may be compiling."""
+expect = sync_api.expect
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    # As root, which CI is, Chromium has no sandbox of its own.
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*root, "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url(student_url: str) -> Iterator[str]:
+    with running(app_of(playground_of(student_url))) as address:
+        yield address
+
+
+class Watched:
+    """A page that remembers what went wrong on it."""
+
+    def __init__(self, browser: Any, width: int, height: int, pictures: Path, **settings: Any) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        self.width, self.pictures, self.wrong = width, pictures, list[str]()
+        self.page.on("console", lambda message: self.wrong.append(message.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
+        self.page.on("response", self._refused)
+
+    def _refused(self, response: Any) -> None:
+        if response.status >= 400:
+            self.wrong.append(f"{response.status}: {response.url}")
+
+    def settled(self) -> None:
+        expect(self.page.locator("body")).not_to_have_attribute("aria-busy", "true")
+
+    def turns(self) -> int:
+        return int(self.page.locator("#turns tr").count())
+
+    def over(self) -> bool:
+        return bool(self.page.locator("#step").is_disabled())
+
+    def shoot(self, name: str) -> None:
+        path = self.pictures / f"{name}.png"
+        self.page.screenshot(path=path, full_page=True)
+        print(f"screenshot: {path}")
+
+    def fits(self) -> bool:
+        """Whether nothing has to be scrolled sideways."""
+        wide: int = self.page.evaluate("() => document.documentElement.scrollWidth")
+        return wide <= self.width
+
+
+def begun(watched: Watched, url: str, suite: str, level: str, index: int) -> None:
+    page = watched.page
+    page.goto(url)
+    expect(page.locator("#student")).to_contain_text("voxel")
+    page.get_by_role("combobox", name="Task").select_option(suite)
+    page.get_by_role("combobox", name="Level").select_option(level)
+    page.get_by_role("spinbutton", name="Seed").fill(str(index))
+    page.get_by_role("button", name="Begin episode").click()
+    expect(page.locator("#alternatives li.chosen")).to_be_visible()
+    watched.settled()
+
+
+def test_a_goal_is_found_by_clicking_what_the_teacher_would(browser: Any, url: str, tmp_path: Path) -> None:
+    watched = Watched(browser, 1280, 900, tmp_path)
+    page = watched.page
+    begun(watched, url, "voxel/goal_name", "2", 5)
+    watched.shoot("desk-begun")
+    page.get_by_role("button", name="Step", exact=True).click()
+    expect(page.locator("#turns tr")).to_have_count(1)
+    watched.settled()
+    assert page.locator("#turns tr td").nth(1).inner_text() == "student"
+    while not watched.over():
+        before, advice = watched.turns(), page.locator("#advice").inner_text()
+        page.locator("#actions").get_by_role("button", name=advice, exact=True).click()
+        expect(page.locator("#turns tr")).to_have_count(before + 1)
+        watched.settled()
+        expect(page.locator("#said")).to_contain_text(f"You: {advice}")
+    expect(page.locator("#standing")).to_contain_text("Goal reached")
+    expect(page.locator("#said")).to_contain_text("Goal reached.")
+    assert watched.fits()
+    watched.shoot("desk-reached")
+    page.get_by_role("button", name="Next world").click()
+    expect(page.locator("#where")).to_have_text("voxel/goal_name, validation world 6")
+    watched.settled()
+    assert watched.wrong == []
+    watched.context.close()
+
+
+def test_the_student_plays_a_whole_episode_on_a_phone(browser: Any, url: str, tmp_path: Path) -> None:
+    watched = Watched(browser, 390, 844, tmp_path, has_touch=True, is_mobile=True, reduced_motion="reduce")
+    page = watched.page
+    page.goto(url)
+    assert watched.fits()
+    begun(watched, url, "voxel/goal_image", "1", 1)
+    assert watched.fits()
+    expect(page.get_by_alt_text("Picture of the goal")).to_be_visible()
+    watched.shoot("phone-begun")
+    page.locator("#speed").fill("4")
+    play = page.get_by_role("button", name="Play", exact=True)
+    play.tap()
+    expect(page.get_by_role("button", name="Pause")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#turns tr")).not_to_have_count(0)
+    expect(page.locator("#step")).to_be_disabled()
+    expect(page.locator("#standing")).to_contain_text("Goal")
+    watched.settled()
+    assert {row.inner_text() for row in page.locator("#turns td:nth-child(2)").all()} == {"student"}
+    assert watched.fits()
+    watched.shoot("phone-over")
+    assert watched.wrong == []
+    watched.context.close()
+
+
+def test_an_episode_by_keyboard_in_the_dark(browser: Any, url: str, tmp_path: Path) -> None:
+    watched = Watched(browser, 1280, 900, tmp_path, color_scheme="dark")
+    page = watched.page
+    page.goto(f"{url}/#voxel/goal_sound/validation/2/3")
+    expect(page.locator("#alternatives li.chosen")).to_be_visible()
+    watched.settled()
+    expect(page.locator("#where")).to_have_text("voxel/goal_sound, validation world 3")
+    page.keyboard.press("s")
+    expect(page.locator("#turns tr")).to_have_count(1)
+    watched.settled()
+    first = page.locator("#actions button").first.get_attribute("data-action")
+    page.keyboard.press("1")
+    expect(page.locator("#said")).to_contain_text(f"You: {first}")
+    watched.settled()
+    page.keyboard.press("p")
+    expect(page.locator("#turns tr")).to_have_count(3)
+    page.keyboard.press("p")
+    expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")
+    watched.settled()
+    watched.shoot("dark")
+    # In a field a key is a letter, and with the keys switched off it is nothing.
+    turns = watched.turns()
+    page.locator("#help summary").click()
+    page.get_by_label("Listen to these keys").uncheck()
+    page.locator("h1").click()
+    page.keyboard.press("s")
+    page.get_by_role("button", name="Step", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#turns tr")).to_have_count(turns + 1)
+    watched.settled()
+    page.get_by_label("Listen to these keys").check()
+    page.keyboard.press("n")
+    expect(page.locator("#where")).to_have_text("voxel/goal_sound, validation world 4")
+    watched.settled()
+    assert watched.wrong == []
+    watched.context.close()
+
+
+def test_a_screen_reader_finds_everything_by_role_and_name(browser: Any, url: str, tmp_path: Path) -> None:
+    watched = Watched(browser, 1280, 900, tmp_path)
+    begun(watched, url, "voxel/goal_name", "2", 5)
+    told = watched.page.locator("body").aria_snapshot()
+    for line in (
+        'link "Skip to the episode"', "banner:", "main:", 'form "Choose an episode"', 'combobox "Task"',
+        'combobox "Level"', 'combobox "Worlds"', 'checkbox "Show the teacher" [checked]',
+        'button "Begin episode"', 'heading "find bookshelf" [level=2]', 'group "Playback"', 'slider "Speed"',
+        'progressbar "Decisions used"', "status: Begun: find bookshelf.", 'img "The student\'s view, facing',
+        'img "Map from above: after 0 decisions at', 'list "Actions by probability"', 'region "History"',
+        'columnheader "Outcome"', 'heading "The teacher would"', 'button "turn left 45"',
+    ):  # fmt: skip
+        assert line.replace('"', "") in told.replace('"', ""), f"{line} is not in\n{told}"
+    unnamed = [
+        line
+        for line in told.splitlines()
+        if re.match(r"\s*- (button|combobox|checkbox|slider|img)\b(?! [\"'])", line)
+    ]
+    assert unnamed == []
+    watched.context.close()
+
+
+def test_a_picture_of_ones_own_is_decided_on(browser: Any, url: str, tmp_path: Path) -> None:
+    watched = Watched(browser, 390, 844, tmp_path)
+    page = watched.page
+    begun(watched, url, "voxel/goal_name", "1", 2)
+    watched.shoot("a-picture")
+    page.get_by_text("Show it a picture of your own").click()
+    page.get_by_label("Picture (PNG or JPEG)").set_input_files(tmp_path / "a-picture.png")
+    page.get_by_role("button", name="Ask the student").click()
+    expect(page.locator("#look-alternatives li.chosen")).to_be_visible()
+    (tmp_path / "none.png").write_text("no picture")
+    page.get_by_label("Picture (PNG or JPEG)").set_input_files(tmp_path / "none.png")
+    page.get_by_role("button", name="Ask the student").click()
+    expect(page.locator("#look-problem")).to_contain_text("no PNG or JPEG picture")
+    assert watched.fits()
+    watched.shoot("phone-picture")
+    assert watched.wrong == []
+    watched.context.close()
+
+
+def test_without_a_student_the_page_says_what_to_start(
+    browser: Any, student_url: str, tmp_path: Path
+) -> None:
+    watched = Watched(browser, 1280, 900, tmp_path)
+    page = watched.page
+    with running(app_of(playground_of("http://127.0.0.1:9"))) as url:
+        page.goto(url)
+        expect(page.get_by_role("alert")).to_contain_text("python retort.py serve RUN")
+        expect(page.locator("#student")).to_have_text("no student")
+        page.get_by_role("button", name="Begin episode").click()
+        expect(page.locator("#stage")).to_be_visible()
+        watched.settled()
+        page.locator("#actions button").first.click()
+        expect(page.locator("#turns tr")).to_have_count(1)
+        watched.shoot("no-student")
+    watched.context.close()
