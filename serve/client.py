@@ -32,13 +32,21 @@ class Refused(RuntimeError):
 
 class Client:
     """A connection to one server; `key` is an API key. A decision is asked for up to `retries` times again
-    while the server is busy (429, after the time that it names), and while what stands before it answers in
-    its place (5xx without a problem document) or nothing does."""
+    while the server is busy (429, after the time that it names, if that is within `timeout_s`), and while
+    what stands before it answers in its place (5xx without a problem document) or nothing does. `transport`
+    is httpx's (None: the network)."""
 
-    def __init__(self, url: str, key: str = "", timeout_s: float = 30.0, retries: int = 4) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str = "",
+        timeout_s: float = 30.0,
+        retries: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
-        self._retries = retries
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
+        self._retries, self._timeout_s = retries, timeout_s
 
     def act(self, observation: Observation, **settings: Any) -> ActResponse:
         """The student's decision; `settings` are the other fields of `ActRequest`. Raises Refused."""
@@ -92,6 +100,8 @@ class Client:
                 if last or not _passing(response):
                     return bytes(_taken(response).content)
                 wait = max(wait, float(response.headers.get("Retry-After", 0)))
+                if wait > self._timeout_s:
+                    _taken(response)  # raises: who asks would rather know
             time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 

@@ -42,10 +42,13 @@ def catalogue(**students: StudentConfig) -> Catalogue:
 
 
 def served_app(
-    student: StudentConfig, config: ServeConfig | None = None, keys: KeyRing | None = None
+    student: StudentConfig,
+    config: ServeConfig | None = None,
+    keys: KeyRing | None = None,
+    name: str = "tiny",
 ) -> FastAPI:
     """The interface over `student`, in this process."""
-    first = catalogue(tiny=student)
+    first = catalogue(**{name: student})
     fleet = Fleet(config or ServeConfig(), first)
     return make_app(fleet, keys or KeyRing(None), table(), CatalogueTable(first))
 

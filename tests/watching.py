@@ -12,17 +12,14 @@ from typing import Any
 
 import uvicorn
 from endpoints import free_port
-from serving import table
+from serving import served_app
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evaluation.watch.app import make_app
 from evaluation.watch.config import WatchConfig
 from evaluation.watch.playground import Playground
 from evaluation.watch.student import RemoteStudent
-from serve.config import ServeConfig
-from serve.http import make_app as make_student_app
 from serve.keys import KeyRing
-from serve.service import Service
 from student.config import StudentConfig
 
 STUDENT = StudentConfig(path="voxel", dtype="float32", device="cpu")
@@ -75,8 +72,7 @@ def running(app: Any, port: int = 0) -> Iterator[str]:
 
 def student_app() -> Remembering:
     """The shipped voxel model behind the real interface."""
-    service = Service(ServeConfig(), STUDENT, "voxel")
-    return Remembering(make_student_app(service, KeyRing(None), table()))
+    return Remembering(served_app(STUDENT, name="voxel"))
 
 
 def playground_of(url: str, **settings: Any) -> Playground:

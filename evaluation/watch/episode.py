@@ -47,6 +47,8 @@ class HostedEpisode:
     opinion: Opinion | None = None
     turns: list[PastTurn] = field(default_factory=list)
     path_xy: list[tuple[float, float]] = field(default_factory=list)
+    model: str = ""
+    """Who decided first: new weights on the server do not take an episode over."""
 
     def __post_init__(self) -> None:
         self._arrive()
@@ -125,7 +127,9 @@ class HostedEpisode:
 
     def _consult(self, student: RemoteStudent, seen: Observation) -> ActResponse:
         seed = derive_seed(self.seed, self.spec, len(self.turns), "actor")
-        return student.decide(seen, self.temperature, seed)
+        decision = student.decide(seen, self.temperature, seed, self.model)
+        self.model = f"{decision.model}@{decision.version}"
+        return decision
 
     def _arrive(self) -> None:
         """A new state: nobody has said anything about it yet but the teacher."""

@@ -19,13 +19,20 @@ class RemoteStudent:
 
     def __init__(self, url: str, key: str, key_env: str, timeout_s: float) -> None:
         self._url, self._key_env = url, key_env
-        self._client = Client(url, key, timeout_s)
+        self._client = Client(url, key, timeout_s, retries=0)  # the page itself waits, and shows it
 
-    def decide(self, seen: Observation, temperature: float, seed: int) -> ActResponse:
-        """Its decision with the probabilities of all actions. Raises `Problem`: 429 and 504 as it said them,
-        502 for what it refused or garbled, 503 where it does not answer."""
+    def decide(self, seen: Observation, temperature: float, seed: int, model: str = "") -> ActResponse:
+        """Its decision with the probabilities of all actions; by `model` (MODEL@VERSION) as long as that is
+        served. Raises `Problem`: 429 and 504 as it said them, 502 for what it refused or garbled, 503 where
+        it does not answer."""
+        asked = {"temperature": temperature, "seed": seed, "alternatives": len(seen.actions)}
         try:
-            return self._client.act(seen, temperature=temperature, seed=seed, alternatives=len(seen.actions))
+            try:
+                return self._client.act(seen, model=model, **asked)
+            except Refused as error:
+                if error.status != 404 or not model:
+                    raise
+                return self._client.act(seen, **asked)
         except (Refused, httpx.HTTPError, ValidationError) as error:
             raise self._problem(error) from error
 

@@ -30,6 +30,7 @@ from evaluation.watch.playground import Playground
 from serve.images import encode_frame
 from serve.keys import KeyRing, add_key, read_keys
 from serve.wire import from_observation
+from student.fingerprint import fingerprint
 from student.student import Student
 from teachers.make import make_teacher
 from teachers.types import Label
@@ -143,9 +144,11 @@ def test_the_student_is_asked_about_the_observation_and_about_nothing_else(
     world = make_world("voxel/goal_name")
     world.reset(options={"episode": EpisodeSpec("voxel/goal_name", "validation", 5, 2)})
     for request, turn in zip(asked, scene["turns"], strict=True):
-        assert set(request) == {"observation", "role", "order", "temperature", "seed", "alternatives"}
+        fields = {"observation", "model", "role", "order", "temperature", "seed", "alternatives"}
+        assert set(request) == fields
         assert request["observation"] == from_observation(world.observe()).model_dump(mode="json")
         assert (request["role"], request["order"]) == ("actor", "")
+        assert request["model"] in ("", f"voxel@{fingerprint(STUDENT.folder())}")
         world.step(join_reply(turn["note"], turn["action"]))
 
 

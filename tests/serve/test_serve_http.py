@@ -9,12 +9,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import JSON, JUNK, body, observations, problem, served_app
 from starlette.testclient import TestClient
 
+from serve.client import Client, Refused
 from serve.config import ServeConfig
 from serve.keys import KeyRing, add_key, read_keys
 from student.config import StudentConfig
@@ -136,3 +138,38 @@ def test_meters_count_what_was_decided_and_refused(student: StudentConfig) -> No
     counted = re.findall(r'retort_refused_total{.*status="(\d+)".*} (\S+)', text)
     assert sorted(counted) == [("413", "2.0"), ("422", "1.0")]
     assert re.search(r"retort_queue{.*} 0.0", text)
+
+
+def test_the_client_asks_again_for_what_got_lost_and_for_nothing_else(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy whose replica died, a full queue, a broken connection: asked again. A refusal: told at once."""
+    (seen,) = observations(1)
+    lost = [
+        httpx2.Response(500, text="Internal Server Error"),
+        httpx2.Response(429, headers={"Retry-After": "0"}),
+    ]
+    failures: list[Any] = [*lost, httpx2.ConnectError("reset")]
+    sent = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.url.path)
+        if failures:
+            failure = failures.pop(0)
+            if isinstance(failure, Exception):
+                raise failure
+            return failure  # type: ignore[no-any-return]
+        passed = client.post(request.url.path, content=request.content, headers=JSON)
+        return httpx2.Response(passed.status_code, content=passed.content, headers=passed.headers)
+
+    monkeypatch.setattr("serve.client.BACKOFF_S", 0.001)
+    with Client("http://test", transport=httpx2.MockTransport(answer)) as asking:
+        assert asking.act(seen).model == "tiny"
+        assert len(sent) == 4
+        with pytest.raises(Refused, match="nobody"):
+            asking.act(seen, model="nobody")
+        assert len(sent) == 5
+        failures.append(httpx2.Response(429, headers={"Retry-After": "3600"}))
+        with pytest.raises(Refused, match="429"):
+            asking.act(seen)
+        assert len(sent) == 6
