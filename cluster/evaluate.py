@@ -215,7 +215,7 @@ def make_labeler(config: RunConfig, folder: RunFolder) -> TeacherReplica:
     """The teacher, as in training: over an endpoint, it goes on with the run's recording."""
     if config.teacher.backend == "scripted":
         return TeacherReplica("teacher", TeacherMaker(config.teacher))
-    desk = open_desk(config.teacher, recording_of(config.teacher, folder.path))
+    desk = open_desk(config.teacher, recording_of(config.teacher, folder.path), folder.path.name)
     maker = TeacherMaker(config.teacher, desk, key_of(config.teacher))
     return TeacherReplica("teacher", maker, config.teacher.endpoint.in_flight)
 

@@ -145,6 +145,11 @@ def test_a_spent_budget_pauses_the_run_and_a_larger_one_goes_on(
     assert not (run / "export" / "student").exists()
     assert all(sample.valid for sample in samples_of(run))
     resumed = load_config(run / "config.yaml", ["teacher.endpoint.budget_tokens=0"])
+    hashes = (run / "prompts.json").read_text()
+    (run / "prompts.json").write_text(hashes.replace('"actor.md": "', '"actor.md": "0'))
+    with pytest.raises(ValueError, match=r"actor\.md of teachers/team changed since .* start a new run"):
+        run_training(resumed, resume=run)
+    (run / "prompts.json").write_text(hashes)
     run_training(resumed, resume=run)
     assert trained(run)
     assert (run / "export" / "student" / "config.json").is_file()
