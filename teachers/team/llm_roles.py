@@ -102,7 +102,7 @@ class LLMActor:
         state = f"{observation.goal.text} {phase.text} {situation.note} {critique}"
         memories = recall(situation.facts.get("lessons", ()), state, observation.frame, self._lessons)
         lessons = [memory.told for memory in memories]
-        situation.talk.said += [f"memory: {lesson}" for lesson in lessons]
+        situation.talk.said.extend(f"memory: {lesson}" for lesson in lessons)
         text = actor_text(situation, phase, critique, lessons)
         return self._planner.plan(text, judge, situation.talk, images)
 

@@ -97,7 +97,7 @@ class PlainEndpointTeacher:
         known = mirror.facts.get("lessons", ())
         memories = recall(known, observation.goal.text, observation.frame, self._lessons)
         told = [memory.told for memory in memories]
-        talk.said += [f"memory: {lesson}" for lesson in told]
+        talk.said.extend(f"memory: {lesson}" for lesson in told)
         lessons = f"\nLessons: {' / '.join(told)}" if told else ""
         text = f"{mirror.text}{lessons}\nNotes: {' | '.join(notes)}\nLegal actions: {' | '.join(legal)}"
         images = (png(observation.frame),) if self._images else ()

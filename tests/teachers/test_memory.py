@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from teachers.team.memory import KEPT, Memory, fingerprint, likeness, recall, remember
@@ -26,6 +26,7 @@ memories_of = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(memories_of, memories_of)
 def test_what_is_remembered_is_bounded_and_the_newest(known: list[Memory], new: list[Memory]) -> None:
     kept = remember(known, new)

@@ -113,9 +113,9 @@ def talking() -> tuple[Crew, Message]:
 
 def test_a_message_is_a_decision_and_reaches_its_receiver_alone() -> None:
     crew, message = talking()
-    ticks = [turn.action for turn in crew.members[message.sender - 1].observe().history]
-    assert ticks[-1] == f"message {message.receiver} {message.text}"
-    assert message.round == len(ticks)
+    sender = crew.members[message.sender - 1]
+    assert sender.observe().history[-1].action == f"message {message.receiver} {message.text}"
+    assert message.round == sender.iteration
     told = {n: member.mirror().facts["messages"] for n, member in enumerate(crew.members, start=1)}
     assert [m["text"] for m in told[message.receiver]] == [message.text]
     assert {n for n in told if told[n]} == {message.sender, message.receiver}
@@ -140,6 +140,7 @@ def test_nothing_is_told_twice_and_a_message_can_be_rehearsed() -> None:
     member = crew.members[message.sender - 1]
     situation = VoxelSituation.read(member.observe(), member.mirror(), TeacherConfig())
     offers = [action for action in situation.observation.actions if action.startswith("message ")]
+    assert offers
     for action in offers:
         assert before_action(situation, action) == ""
         assert before_action(situation, action.replace("message ", "message 9")) != ""

@@ -35,7 +35,7 @@ def rehearse(facts: Mapping[str, Any], action: str) -> Rehearsed:
     blocks = facts["blocks"]
     poses = np.array(facts["bodies"], np.float64)
     a = facts["bodies"].index(facts["pose"])
-    sim = VoxelSim(VoxelSimConfig(TerrainConfig(size=blocks.shape, animals=()), bodies=len(poses)))
+    sim = VoxelSim(VoxelSimConfig(terrain=TerrainConfig(size=blocks.shape, animals=()), bodies=len(poses)))
     state = sim.state
     state.blocks[0] = blocks
     state.position[0] = poses[:, :3]
