@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from actors.teacher import TeacherReplica
+from evaluation import crews
 from evaluation.config import EvaluationConfig
 from evaluation.crews import play, play_crews
 from teachers.config import TeacherConfig
@@ -127,6 +128,7 @@ def test_a_receiver_goes_by_what_it_is_told() -> None:
     observation, mirror = member.observe(), member.mirror()
     config = TeacherConfig(map="own")
     situation = VoxelSituation.read(observation, mirror, config)
+    mirror = replace(mirror, facts={**mirror.facts, "recent_targets": np.zeros((0, 3))})  # it saw none itself
     deaf = replace(mirror, facts={**mirror.facts, "messages": []})
     x, z = map(int, message.text.split()[-2:])
     assert [x + 0.5, z + 0.5] in situation.targets.tolist()
@@ -159,16 +161,16 @@ def test_a_prompt_tells_what_was_said_and_where_the_others_are() -> None:
         assert message_due(told) == message_due(situation)
 
 
-def test_a_silent_crew_says_nothing_and_what_is_said_is_in_the_score() -> None:
-    assert not any(
-        "message" in a for member in Crew(spec(SUITES[0]), 4).members for a in member.observe().actions
-    )
-    settings = {"episodes": 8, "bodies": (8,), "split": "validation"}
-    silent, talk = (
-        play_crews(EvaluationConfig(**settings, talk=talk), SUITES[:1], teacher(), 64)[0]  # type: ignore[arg-type]
-        for talk in (False, True)
+def test_a_silent_crew_says_nothing_and_what_is_said_is_in_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    mute = Crew(spec(SUITES[0]), 4).members[0]
+    assert not any(action.startswith("message") for action in mute.observe().actions)
+    monkeypatch.setattr(crews, "episodes", lambda config, suite: [spec(suite, 10)])
+    labeler = TeacherReplica("teacher", TeacherMaker(TeacherConfig(map="own")))
+    silent, talk, again = (
+        play_crews(EvaluationConfig(bodies=(8,), talk=talk), SUITES[:1], labeler, 64)[0]
+        for talk in (False, True, True)
     )
     assert not silent.said
     assert talk.said
-    again = play_crews(EvaluationConfig(**settings, talk=True), SUITES[:1], teacher(), 64)[0]  # type: ignore[arg-type]
     assert (again.said, again.rounds) == (talk.said, talk.rounds)
+    assert talk.said[0].index == 10
