@@ -24,8 +24,8 @@ DESK_S = 60.0
 class DeskProcess:
     """A `CallDesk` behind Ray; methods as in `teachers.backends.desk.Desk`."""
 
-    def __init__(self, config: TeacherConfig, path: Path) -> None:
-        self._desk = open_desk(config, path)
+    def __init__(self, config: TeacherConfig, path: Path, run: str) -> None:
+        self._desk = open_desk(config, path, run)
 
     def do(self, what: str, *arguments: Any) -> Any:
         """Call one of the desk's methods."""
@@ -62,8 +62,8 @@ class RemoteDesk:
         return ray.get(self.handle.do.remote(what, *arguments), timeout=DESK_S)
 
 
-def start_desk(config: TeacherConfig, path: Path) -> RemoteDesk:
-    """A desk on this node, where its recording `path` is; `ray.init` comes first."""
+def start_desk(config: TeacherConfig, path: Path, run: str = "") -> RemoteDesk:
+    """A desk on this node, where its recording `path` is, for `run`; `ray.init` comes first."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     node = ray.get_runtime_context().get_node_id()
@@ -73,4 +73,4 @@ def start_desk(config: TeacherConfig, path: Path) -> RemoteDesk:
         max_task_retries=-1,
         scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
     )
-    return RemoteDesk(made.remote(config, path))
+    return RemoteDesk(made.remote(config, path, run))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from student.types import Decision, Prompt, Sample
-from teachers.team.reflect import Lesson
+from teachers.team.memory import Memory
 from teachers.types import Label, Role
 from worlds.types import EpisodeSpec, Mirror, Observation, Outcome
 
@@ -77,14 +77,14 @@ class PlaySettings:
     """How episodes are played. `version` is the policy's, for all of them. With probability `mix` per
     decision the labeler acts, else the policy, at `temperature`. `roles` from the top down: the text
     of each is the order to the next, and the last one's moves the world. `trace` keeps every step.
-    `lessons` are told to teachers with the mirrors of their suites."""
+    `lessons` are the team's memories, told to teachers with the mirrors of their suites."""
 
     version: int = 0
     mix: float = 0.0
     temperature: float = 0.0
     roles: tuple[Role, ...] = ("actor",)
     trace: bool = False
-    lessons: tuple[Lesson, ...] = ()
+    lessons: tuple[Memory, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from cluster.metrics import read_metrics
+from evaluation.calls import HEADINGS, labelled_episodes, role_calls
 from teachers.backends.recording import Recording
 
 
@@ -22,12 +24,11 @@ def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
         console.print(f"loaded {recording.load(load)} calls from {load}", highlight=False)
     if export is not None:
         console.print(f"wrote {recording.export(export)} calls to {export}", highlight=False)
-    table = Table("role", "calls", "tokens", "tokens / call", "s / call", "cost", title=str(path))
-    for purpose, sums in recording.by_purpose().items():
-        count = sums["calls"]
-        table.add_row(
-            purpose, f"{count:.0f}", f"{sums['tokens']:.0f}", f"{sums['tokens'] / count:.0f}",
-            f"{sums['seconds'] / count:.2f}", f"{sums['cost']:.4f}",
-        )  # fmt: skip
+    # Episodes are a run's: a recording alone has none.
+    episodes = labelled_episodes(read_metrics(target / "metrics.jsonl"))
+    about = f"{path}, {episodes} labelled episodes" if episodes else str(path)
+    table = Table(*HEADINGS, title=about)
+    for row in role_calls(recording):
+        table.add_row(*row.cells(episodes))
     console.print(table)
     recording.close()

@@ -5,6 +5,7 @@ Invariant: nothing here starts or writes anything.
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from cluster.config import RunConfig
 from cluster.run import RunFolder
 from teachers.config import TeacherConfig
 from teachers.make import key_of, make_teacher
+from teachers.team.prompting import prompt_hashes
 from worlds.make import make_world
 from worlds.types import EpisodeSpec
 
@@ -115,6 +117,20 @@ def check_resumed(before: RunConfig, now: RunConfig) -> None:
                 f"{key} was {old.get(key)!r} when the run began and cannot change on --resume (these can: "
                 f"{', '.join(name.rstrip('.') for name in MAY_CHANGE)}): leave it out, or start a new run"
             )
+
+
+def check_prompts(folder: RunFolder) -> None:
+    """Raise ValueError where a prompt or a reply schema of the team is not the one that the run began with:
+    its labels would be of two teachers."""
+    if not folder.prompts_file.is_file():
+        return
+    old, new = json.loads(folder.prompts_file.read_text("utf-8")), prompt_hashes()
+    changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    if changed:
+        raise ValueError(
+            f"{', '.join(changed)} of teachers/team changed since {folder.path} began, and cannot on "
+            "--resume: put the text back as it was, or start a new run"
+        )
 
 
 def check_unfinished(folder: RunFolder, before: RunConfig, now: RunConfig) -> None:

@@ -115,8 +115,7 @@ class Distiller:
                 self._train(chunk)
                 training, trains_until = True, time.monotonic() + TRAIN_S
             tick = time.monotonic()
-            for index, outcome in self._rollouts.results(0.0 if training else WAIT_S):
-                self._record(self._chunks[index], outcome)
+            self._take(0.0 if training else WAIT_S)
             waited["learner" if training else "rollouts"] += time.monotonic() - tick
             if training:
                 tick = time.monotonic()
@@ -135,12 +134,22 @@ class Distiller:
             self._watch.episodes(chunk.name, len(self._tallies[chunk.index].ended), len(chunk.specs), slowest)
 
     def _mind_teacher(self, training: bool) -> None:
-        """End where the teacher may not be asked any more, once the version in training is saved."""
+        """End where the teacher may not be asked any more, once the version in training is saved and what was
+        asked before is answered: a call that is under way is paid, and its answer is recorded."""
         verdict = self._verdict()
         if verdict is not None and verdict.kind != "spent":
             raise RunFailed(verdict.reason)
-        if verdict is not None and not training:
-            raise RunPaused(verdict.reason)
+        if verdict is None or training:
+            return
+        while verdict.in_flight:  # the desk counts none for longer than a timeout
+            self._take(WAIT_S)
+            verdict = self._verdict() or verdict
+        raise RunPaused(verdict.reason)
+
+    def _take(self, wait_s: float) -> None:
+        """Take what the players have done, waiting for it so long at most."""
+        for index, outcome in self._rollouts.results(wait_s):
+            self._record(self._chunks[index], outcome)
 
     # -- producing ----------------------------------------------------------------------------
 

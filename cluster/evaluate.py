@@ -24,6 +24,7 @@ from actors.types import Policy
 from cluster.checks import check_suites
 from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
+from cluster.reflection import Reflection
 from cluster.run import RunFailed, RunFolder
 from evaluation.crews import play_crews
 from evaluation.evaluate import evaluate, record
@@ -31,9 +32,11 @@ from evaluation.files import write_whole
 from evaluation.kept import KeptScores, digest_of
 from evaluation.records import Evaluation, Score, verdicts
 from evaluation.report import write_report
+from ledger import Ledger
 from student.config import StudentConfig
 from student.student import Student
 from teachers.make import TeacherMaker, key_of, make_expert, open_desk, recording_of
+from teachers.team.memory import Memory
 
 MODELS = ("reference", "student", "blank")
 """The policies whose models the run makes."""
@@ -116,6 +119,7 @@ def evaluate_run(
             config.frame_size,
             config.seed,
             config.student.memory_notes,
+            _memories(config, folder),
         )
         write_whole(folder.evaluation_file, done.model_dump_json())
     report = write_report(folder.path)
@@ -123,6 +127,14 @@ def evaluate_run(
     if as_json:
         print(json.dumps([json_row(score) for score in scores]))
     return report
+
+
+def _memories(config: RunConfig, folder: RunFolder) -> tuple[Memory, ...]:
+    """What the run's team remembers at its end."""
+    if not config.teacher.endpoint.reflections or not folder.ledger.is_dir():
+        return ()
+    with Ledger.open(folder.ledger, writable=False) as ledger:
+        return Reflection(ledger, None, 0).known(len(make_plan(config)))
 
 
 def _digest(config: RunConfig, folder: RunFolder, suite: str, name: str) -> str:
@@ -215,7 +227,7 @@ def make_labeler(config: RunConfig, folder: RunFolder) -> TeacherReplica:
     """The teacher, as in training: over an endpoint, it goes on with the run's recording."""
     if config.teacher.backend == "scripted":
         return TeacherReplica("teacher", TeacherMaker(config.teacher))
-    desk = open_desk(config.teacher, recording_of(config.teacher, folder.path))
+    desk = open_desk(config.teacher, recording_of(config.teacher, folder.path), folder.path.name)
     maker = TeacherMaker(config.teacher, desk, key_of(config.teacher))
     return TeacherReplica("teacher", maker, config.teacher.endpoint.in_flight)
 

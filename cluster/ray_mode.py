@@ -59,7 +59,7 @@ class RayMachinery:
         self._desk = (
             None
             if config.teacher.backend == "scripted"
-            else start_desk(config.teacher, recording_of(config.teacher, folder))
+            else start_desk(config.teacher, recording_of(config.teacher, folder), folder.name)
         )
 
     def _check_room(self) -> None:

@@ -1,6 +1,6 @@
 """What a run learns from its failures: after each round the critic looks back, and later rounds are told.
 
-Invariant: the lessons told to a chunk are those of the chunks that had been trained on at the latest when it
+Invariant: the memories told to a chunk are those of the chunks that had been trained on at the latest when it
 could first be produced, and they are kept in the ledger: a resumed run tells the same.
 """
 
@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from ledger import Ledger
 from student.types import Sample
-from teachers.team.reflect import Attempt, Disagreement, Lesson, Reflector, remember
+from teachers.team.memory import Memory, fingerprint, remember
+from teachers.team.reflect import Attempt, Disagreement, Reflector
 from worlds.base import split_reply
 from worlds.types import EpisodeSpec
 
 
 class Reflection:
-    """The lessons of one run. `reflector` None: none are made."""
+    """The memory of one run. `reflector` None: nothing new enters it."""
 
     def __init__(self, ledger: Ledger, reflector: Reflector | None, attempts: int) -> None:
         self._ledger = ledger
@@ -42,25 +43,24 @@ class Reflection:
         self._ledger.put_metadata({f"lessons/{chunk}": [list(lesson) for lesson in lessons]})
         return len(lessons)
 
-    def known(self, before: int) -> tuple[Lesson, ...]:
-        """The lessons of the chunks below `before`."""
-        known: tuple[Lesson, ...] = ()
+    def known(self, before: int) -> tuple[Memory, ...]:
+        """What is remembered of the chunks below `before`."""
+        known: tuple[Memory, ...] = ()
         for chunk in range(before):
             made = self._ledger.metadata(f"lessons/{chunk}") or []
-            known = remember(known, [Lesson(*entry) for entry in made])
+            known = remember(known, [Memory(*entry) for entry in made])
         return known
 
 
 def _attempt(samples: Sequence[Sample]) -> Attempt:
     """The actor's decisions of one episode."""
     acted = sorted((s for s in samples if s.role == "actor"), key=lambda sample: sample.step)
-    apart = (
-        Disagreement(s.step, split_reply(s.rejected)[1], split_reply(s.chosen)[1])
-        for s in acted
-        if s.rejected
-    )
+    astray = [sample for sample in acted if sample.rejected]
+    apart = (Disagreement(s.step, split_reply(s.rejected)[1], split_reply(s.chosen)[1]) for s in astray)
+    state = split_reply(astray[0].chosen)[0] if astray else ""
+    frame = fingerprint(astray[0].prompt.images[0]) if astray else ""
     task = acted[-1].prompt.text.rpartition("goal ")[2].replace("<image>", "").strip(" :")
-    return Attempt(acted[0].suite, task, acted[-1].step + 1, tuple(apart))
+    return Attempt(acted[0].suite, task, acted[-1].step + 1, tuple(apart), state, frame)
 
 
 def _level(episode: str) -> int:

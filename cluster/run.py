@@ -1,8 +1,8 @@
 """The run folder: everything that one run writes, and nothing outside of it.
 
-Layout: `config.yaml`, `metrics.jsonl`, `tensorboard/`, `ledger/`, `checkpoints/` (recovery, ours to
-read), `export/` (`from_pretrained` folders, for others to read), `scores/` (one file each, as they come),
-`evaluation.json`, `report.html`.
+Layout: `config.yaml`, `prompts.json` (hashes), `metrics.jsonl`, `tensorboard/`, `ledger/`, `checkpoints/`
+(recovery, ours to read), `export/` (`from_pretrained` folders, for others to read), `scores/` (one file each,
+as they come), `evaluation.json`, `report.html`.
 
 Invariant: a small file is either whole or absent (written beside, then renamed).
 """
@@ -67,6 +67,11 @@ class RunFolder:
     @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.jsonl"
+
+    @property
+    def prompts_file(self) -> Path:
+        """Hashes of the prompts that the run began with, where its teacher is asked over an endpoint."""
+        return self.path / "prompts.json"
 
     @property
     def tensorboard(self) -> Path:

@@ -133,7 +133,7 @@ class SerialMachinery:
         self._desk = (
             None
             if config.teacher.backend == "scripted"
-            else open_desk(config.teacher, recording_of(config.teacher, folder))
+            else open_desk(config.teacher, recording_of(config.teacher, folder), folder.name)
         )
 
     def rollouts(self, student: StudentConfig) -> LocalRollouts:

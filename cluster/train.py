@@ -6,13 +6,14 @@ what is there.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from actors.supervise import RolloutsFailed
-from cluster.checks import check_resumed, check_start, check_unfinished
+from cluster.checks import check_prompts, check_resumed, check_start, check_unfinished
 from cluster.config import RunConfig, dump_config, load_config
 from cluster.distill import Distiller
 from cluster.metrics import MetricsLog
@@ -24,6 +25,7 @@ from cluster.watch import Watch
 from evaluation.files import write_whole
 from ledger import Ledger, LedgerError
 from student.config import StudentConfig
+from teachers.team.prompting import prompt_hashes
 
 
 def run_training(config: RunConfig, resume: Path | None = None) -> RunFolder:
@@ -47,11 +49,14 @@ def train_phases(
     check_start(config)
     if resume is None:
         folder = RunFolder.create(Path(config.runs_dir), config.name)
+        if config.teacher.backend != "scripted":
+            write_whole(folder.prompts_file, json.dumps(prompt_hashes(), indent=1))
     else:
         folder = RunFolder.open(resume)
         before = load_config(folder.config_file)
         check_resumed(before, config)
         check_unfinished(folder, before, config)
+        check_prompts(folder)
     write_whole(folder.config_file, dump_config(config))
     handler = _log_to(folder.path / "run.log")
     plan = make_plan(config)

@@ -16,7 +16,8 @@ class EvaluationConfig:
     over and over walks in circles (0 is that: always the best). `traced` episodes per suite are kept with
     their frames for the report. `workers` processes share the policies out (0: one per core).
     `bodies` (such as [1, 2, 4, 8]): the teacher's team also plays with so many bodies in one world, in the
-    suites that bodies can share."""
+    suites that bodies can share; with `talk`, bodies may tell each other what they see by the world's message
+    skill, a decision for each message."""
 
     episodes: int = 200
     split: str = "test"
@@ -28,6 +29,7 @@ class EvaluationConfig:
     traced: int = 4
     workers: int = 0
     bodies: tuple[int, ...] = ()
+    talk: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.policies if name not in POLICIES]

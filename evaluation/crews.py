@@ -1,21 +1,22 @@
 """How much faster several bodies are than one: the teacher's team in one world, on held-out episodes.
 
 Invariant: in a round all bodies decide on the same state, each from its own view, and then act in turn; all
-numbers of bodies play the same worlds.
+numbers of bodies play the same worlds; what bodies tell one another (`evaluation.talk`) passes through the
+world's message skill, and every word of it is in the scores.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from actors.types import Labeler, State
 from evaluation.config import EvaluationConfig
 from evaluation.evaluate import episodes
-from evaluation.records import CrewScore
+from evaluation.records import CrewScore, Said
 from student.prompts import build_prompt
 from worlds.base import join_reply
-from worlds.types import EpisodeSpec
 from worlds.voxel.crew import SUITES, Crew
 
 
@@ -24,23 +25,22 @@ def play_crews(
 ) -> list[CrewScore]:
     """The scores of every number of bodies on the suites that bodies can share."""
     return [
-        _score(suite, bodies, episodes(config, suite), labeler, frame_size)
+        _score(config, suite, bodies, labeler, frame_size)
         for suite in suites
         if suite in SUITES
         for bodies in config.bodies
     ]
 
 
-def _score(
-    suite: str, bodies: int, specs: Sequence[EpisodeSpec], labeler: Labeler, frame_size: int
-) -> CrewScore:
-    won, metrics, rounds, began = [], [], [], time.monotonic()
-    for spec in specs:
-        crew = Crew(spec, bodies, frame_size)
+def _score(config: EvaluationConfig, suite: str, bodies: int, labeler: Labeler, frame_size: int) -> CrewScore:
+    won, metrics, rounds, said, began = [], [], [], list[Said](), time.monotonic()
+    for spec in episodes(config, suite):
+        crew = Crew(spec, bodies, frame_size, config.talk)
         rounds.append(play(crew, suite, labeler))
         won.append(crew.score().success)
         metrics.append(crew.score().metric)
-    return CrewScore.of_episodes(suite, bodies, won, metrics, rounds, time.monotonic() - began)
+        said += [Said(index=spec.index, **asdict(message)) for message in crew.sent]
+    return CrewScore.of_episodes(suite, bodies, won, metrics, rounds, time.monotonic() - began, said)
 
 
 def play(crew: Crew, suite: str, labeler: Labeler) -> int:

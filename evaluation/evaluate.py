@@ -15,6 +15,7 @@ from actors.rollout import Rollout
 from actors.types import EpisodeFailure, EpisodeResult, Labeler, PlaySettings, Policy
 from evaluation.config import EvaluationConfig
 from evaluation.records import Score, Trace, TraceStep, data_uri
+from teachers.team.memory import Memory
 from worlds.make import make_world
 from worlds.types import EpisodeSpec, Split
 
@@ -63,15 +64,16 @@ def record(
     frame_size: int,
     seed: int,
     memory_notes: bool,
+    memories: tuple[Memory, ...] = (),
 ) -> list[Trace]:
-    """Traces of the first `config.traced` episodes of each suite, the teacher's label under each decision."""
+    """Traces of the first `config.traced` episodes of each suite, the teacher's label under each decision;
+    `memories` are told to the teacher."""
+    settings = PlaySettings(temperature=config.temperature, trace=True, lessons=memories)
     traces = []
     for suite in suites:
         rollout = Rollout(partial(make_world, frame_size=frame_size), config.traced, seed, memory_notes)
         specs = episodes(config, suite)[: config.traced]
-        for outcome in rollout.collect(
-            specs, policy, labeler, PlaySettings(temperature=config.temperature, trace=True)
-        ):
+        for outcome in rollout.collect(specs, policy, labeler, settings):
             if not isinstance(outcome, EpisodeFailure):
                 traces.append(_trace(outcome, name, frame_size))
         rollout.close()

@@ -76,9 +76,26 @@ class Score(BaseModel):
         )
 
 
+class Said(BaseModel):
+    """A message in the episode `index`: body `sender` told body `receiver` (the first is 1) `text` as its
+    decision of `round`, from 1."""
+
+    index: int
+    round: int
+    sender: int
+    receiver: int
+    text: str
+
+    @property
+    def line(self) -> str:
+        """Who, when, to whom, what."""
+        when = f"episode {self.index}, round {self.round}"
+        return f"{when}: body {self.sender} to body {self.receiver}: {self.text}"
+
+
 class CrewScore(BaseModel):
     """So many bodies of the teacher's in one world: success and metric as in `Score`, `rounds` (one decision
-    of each body) and wall seconds per episode."""
+    of each body) and wall seconds per episode; `said` is every message."""
 
     suite: str
     bodies: int
@@ -91,6 +108,7 @@ class CrewScore(BaseModel):
     rounds_low: float
     rounds_high: float
     seconds: float
+    said: list[Said] = []
 
     @classmethod
     def of_episodes(
@@ -101,6 +119,7 @@ class CrewScore(BaseModel):
         metrics: Sequence[float],
         rounds: Sequence[int],
         seconds: float,
+        said: Sequence[Said] = (),
     ) -> CrewScore:
         """Sum episodes up; `seconds` is the wall time of all."""
         low, high = wilson(sum(won), len(won))
@@ -118,6 +137,7 @@ class CrewScore(BaseModel):
             rounds_low=rounds_low,
             rounds_high=rounds_high,
             seconds=seconds / count,
+            said=list(said),
         )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from evaluation.calls import HEADINGS, labelled_episodes, role_calls
 from evaluation.files import write_whole
 from evaluation.records import CrewScore, Evaluation, Score, verdicts
 from evaluation.statistics import wilson
@@ -140,7 +141,7 @@ def _crews(crews: Sequence[CrewScore]) -> str:
         f"<tr><td>{html.escape(c.suite)}</td><td>{c.bodies}</td><td>{100 * c.success:.1f} %</td>"
         f"<td>{100 * c.success_low:.1f} to {100 * c.success_high:.1f}</td><td>{c.metric:.3f}</td>"
         f"<td>{c.rounds:.1f} ({c.rounds_low:.1f} to {c.rounds_high:.1f})</td><td>{c.seconds:.2f}</td>"
-        f"<td>{c.episodes}</td></tr>"
+        f"<td>{len(c.said) / max(1, c.episodes):.2f}</td><td>{c.episodes}</td></tr>"
         for c in crews
     )
     lines: dict[str, list[tuple[float, float]]] = {
@@ -150,9 +151,16 @@ def _crews(crews: Sequence[CrewScore]) -> str:
     return (
         '<div class="card"><h3>several bodies of the teacher in one world</h3><table><tr><th>suite</th>'
         "<th>bodies</th><th>success</th><th>95 % interval</th><th>metric</th><th>rounds</th>"
-        f"<th>seconds/episode</th><th>n</th></tr>{body}</table>"
-        f"{_line_plot('rounds until the end', lines, 'bodies')}</div>"
+        f"<th>seconds/episode</th><th>messages/episode</th><th>n</th></tr>{body}</table>"
+        f"{_line_plot('rounds until the end', lines, 'bodies')}{_said(crews)}</div>"
     )
+
+
+def _said(crews: Sequence[CrewScore]) -> str:
+    """What bodies told one another, a line each."""
+    lines = [f"{c.suite}, {c.bodies} bodies, {said.line}" for c in crews for said in c.said]
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f"<details><summary>{len(lines)} messages</summary><ul>{items}</ul></details>" if lines else ""
 
 
 def _plots(records: Sequence[dict[str, Any]]) -> list[str]:
@@ -206,23 +214,20 @@ def _line_plot(title: str, lines: dict[str, list[tuple[float, float]]], xlabel: 
 
 
 def _calls(file: Path, records: Sequence[dict[str, Any]]) -> str:
-    """What the teacher's endpoint was asked, by role, per episode that it labelled."""
+    """What the teacher's endpoint was asked, by role and per episode that it labelled."""
     if not file.is_file():
         return ""
     recording = Recording(file)
-    sums = recording.by_purpose()
+    rows = role_calls(recording)
     recording.close()
-    labelled = [r for r in records if r["kind"] == "rollout" and r.get("phase") == "distil"]
-    episodes = max(1, sum(r["episodes"] for r in labelled))
+    episodes = labelled_episodes(records)
+    head = "".join(f"<th>{name}</th>" for name in HEADINGS)
     body = "".join(
-        f"<tr><td>{html.escape(role)}</td><td>{s['calls']:,.0f}</td><td>{s['calls'] / episodes:.2f}</td>"
-        f"<td>{s['tokens'] / episodes:,.0f}</td><td>{s['seconds'] / episodes:.2f}</td>"
-        f"<td>{s['cost']:.4f}</td></tr>"
-        for role, s in sums.items()
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells(episodes)) + "</tr>"
+        for row in rows
     )
     return (
-        '<div class="card"><h3>teacher calls</h3><table><tr><th>role</th><th>calls</th><th>calls/episode</th>'
-        f"<th>tokens/episode</th><th>seconds/episode</th><th>cost</th></tr>{body}</table>"
+        f'<div class="card"><h3>teacher calls</h3><table><tr>{head}</tr>{body}</table>'
         f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes.</p></div>'
     )
 

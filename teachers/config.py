@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from teachers.backends.config import EndpointConfig
 
 Backend = Literal["scripted", "openai", "recorded"]
-MapSetting = Literal["none", "accumulated", "mirror"]
+MapSetting = Literal["none", "own", "accumulated", "mirror"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class TeacherConfig:
     recording alone, without a network.
 
     `map` is the dynamic-map expert's switch (STEVE-2's extra expert for navigation): "none" plans over
-    what the describer sees now, "accumulated" over the columns that any body has had in view and the
+    what the describer sees now, "own" over the columns that the body itself has had in view (a single body's
+    "accumulated"), "accumulated" over the columns that any body has had in view and the
     targets of the last turns, "mirror" over the true world.
 
     `tie_decisions`: actions whose expected decisions left differ by at most this much are equally good.

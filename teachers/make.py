@@ -68,13 +68,13 @@ def recording_of(config: TeacherConfig, folder: Path) -> Path:
     return Path(config.endpoint.recording or folder / "calls.sqlite").resolve()
 
 
-def open_desk(config: TeacherConfig, path: Path) -> CallDesk:
-    """The desk over the recording at `path`. Raises ValueError for a file that is no recording, or a replay
-    without one."""
+def open_desk(config: TeacherConfig, path: Path, run: str = "") -> CallDesk:
+    """The desk over the recording at `path`; what it asks is charged to `run` (its folder's name). Raises
+    ValueError for a file that is no recording, or a replay without one."""
     replay = config.backend == "recorded"
     if replay and not path.is_file():
         raise ValueError(f"there is no recording {path} to replay; name one in teacher.endpoint.recording")
-    return CallDesk(config.endpoint, Recording(path), replay)
+    return CallDesk(config.endpoint, Recording(path, run), replay)
 
 
 def key_of(config: TeacherConfig) -> str:

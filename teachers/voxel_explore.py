@@ -69,7 +69,7 @@ def _look(history: tuple[Turn, ...]) -> str:
 
 
 def _search(situation: VoxelSituation, region: str) -> str:
-    if look := _look(situation.observation.history):
+    if look := _look(situation.turns):
         return look
     yaw = situation.pose[2]
     free = [turn for turn in (0.0, -90.0, 180.0, 90.0) if _leads_on(situation, yaw + turn, region)]
@@ -107,7 +107,7 @@ def walks_since(look: str, history: tuple[Turn, ...]) -> int | None:
 
 def explore_map(situation: VoxelSituation, region: str = "") -> Choice:
     """Scan, walk once towards the unseen (of `region`, where the body has one of its own), scan again."""
-    history = situation.observation.history
+    history = situation.turns
     if walks_since(SCAN, history) == 0:
         return situation.prefer(_towards_unseen(situation, region), -SEARCH_DECISIONS)
     return situation.prefer(SCAN, -SEARCH_DECISIONS)
@@ -115,7 +115,7 @@ def explore_map(situation: VoxelSituation, region: str = "") -> Choice:
 
 def search_map(situation: VoxelSituation, region: str = "") -> Choice:
     """Look around as `explore` does, but walk towards the unseen."""
-    way = _look(situation.observation.history) or _towards_unseen(situation, region)
+    way = _look(situation.turns) or _towards_unseen(situation, region)
     return situation.prefer(way, -SEARCH_DECISIONS)
 
 

@@ -27,7 +27,7 @@ def _search(situation: VoxelSituation, phase: Phase) -> Choice:
 def gather(situation: VoxelSituation, phase: Phase) -> Choice:
     """The next skill towards one more block `phase.what`."""
     name = phase.what
-    history = situation.observation.history
+    history = situation.turns
     in_frame = any(thing["name"] == name for thing in situation.facts["visible"])
     failed = bool(history) and history[-1].action == f"mine {name}" and history[-1].outcome != "ok"
     if in_frame and not failed:

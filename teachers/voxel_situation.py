@@ -7,6 +7,7 @@ a target that was neither in view at one of the last decisions nor is heard now.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from teachers.config import TeacherConfig
 from teachers.planners.pose_grid import FAR, TURNS, WALKS, CostToGo
 from teachers.planners.surface import Surface, surface
 from teachers.roles import Choice
-from worlds.types import Mirror, Observation
+from worlds.types import Mirror, Observation, Turn
 from worlds.voxel.mirror import note_for
 
 VIEW_DEG = 90.0
@@ -29,6 +30,9 @@ SAME_SPOT = 1.0
 """Blocks: a remembered target is still there when a true one is so near (else it was dug or it wandered)."""
 SCAN = "scan"
 IN_PLACE = ("craft ", "smelt ", "equip ")
+MESSAGE = "message "
+TOLD_ROUNDS = 12
+_SIGHTED = re.compile(r"(\w+) at (\d+) (\d+)")
 _RIGHT = ("turn right 45", "turn right 90", "turn right 90")
 _LEFT = ("turn left 90", "turn left 90", "turn left 45")
 HEAD = (*_RIGHT, "turn around", *_LEFT)
@@ -99,6 +103,36 @@ class VoxelSituation:
         return max(found, key=lambda sound: sound.loudness).bearing_deg if found else None
 
     @cached_property
+    def turns(self) -> tuple[Turn, ...]:
+        """The visible history without what was said to others: a message moves nothing."""
+        return tuple(turn for turn in self.observation.history if not turn.action.startswith(MESSAGE))
+
+    @cached_property
+    def told(self) -> tuple[tuple[float, float], ...]:
+        """x, z of the places of the target that this body was told of in the last `TOLD_ROUNDS`, oldest
+        first: what it has not got to by then is behind something, and to go there would go on for ever."""
+        heard = (
+            self.sighted(message["text"])
+            for message in self.facts.get("messages", ())
+            if message["receiver"] == self.body + 1
+            and message["round"] > self.facts["iteration"] - TOLD_ROUNDS
+        )
+        return tuple(dict.fromkeys(place for place in heard if place))
+
+    def sighted(self, text: str) -> tuple[float, float] | None:
+        """x, z (the middle of the column) of a message "NAME at X Z" about the target, else None."""
+        match = _SIGHTED.fullmatch(text)
+        if match is None or match[1] != self.facts["target"]:
+            return None
+        return int(match[2]) + 0.5, int(match[3]) + 0.5
+
+    @cached_property
+    def others(self) -> dict[int, tuple[float, float]]:
+        """x, z of the other bodies, by number (the first is 1)."""
+        places = enumerate(self.facts["bodies"])
+        return {a + 1: (pose[0], pose[2]) for a, pose in places if a != self.body}
+
+    @cached_property
     def targets(self) -> Points:
         """(n, 2) x, z of the target's instances that the team may act on."""
         true = _flat(self.facts["targets"])
@@ -109,7 +143,7 @@ class VoxelSituation:
         if self.config.map == "none":
             name = self.facts["target"]
             return _flat([thing["position"] for thing in self.facts["visible"] if thing["name"] == name])
-        recent = _flat(self.facts["recent_targets"])
+        recent = np.concatenate([_flat(self.facts["recent_targets"]), np.reshape(self.told, (-1, 2))])
         gone = [len(true) == 0 or np.hypot(*(true - point).T).min() > SAME_SPOT for point in recent]
         return recent[~np.array(gone, np.bool_)]
 
@@ -127,6 +161,8 @@ class VoxelSituation:
             return np.ones((size_x, size_z), np.bool_)
         if self.config.map == "accumulated":
             return np.asarray(self.facts["known"], np.bool_)
+        if self.config.map == "own":
+            return np.asarray(self.facts["seen"], np.bool_)
         x, z, yaw = self.pose
         dx = np.arange(size_x)[:, None] + 0.5 - x
         dz = np.arange(size_z)[None, :] + 0.5 - z
@@ -164,7 +200,7 @@ class VoxelSituation:
         """Headings (degrees) faced from this spot, the present one first: read back from the visible
         history."""
         headings = [self.pose[2]]
-        for turn in reversed(self.observation.history):
+        for turn in reversed(self.turns):
             if turn.action not in TURNS:
                 break
             headings.append((headings[-1] - 45.0 * TURNS[turn.action]) % 360.0)
@@ -175,7 +211,7 @@ class VoxelSituation:
         """Headings in which a walk from this very spot got stuck, or only a little further twice in a row:
         read back from the visible history."""
         heading, shut = self.pose[2], set()
-        history = self.observation.history
+        history = self.turns
         for i in reversed(range(len(history))):
             turn = history[i]
             if turn.action in TURNS:

@@ -16,6 +16,7 @@ from teachers.types import Label, Role
 from teachers.voxel_explore import HALVES, REGIONS, bounds, explore, explore_map, middle
 from teachers.voxel_gather import GATHER_DECISIONS, gather
 from teachers.voxel_situation import VoxelSituation
+from teachers.voxel_talk import message_due
 from worlds.types import Mirror, Observation
 
 
@@ -81,7 +82,10 @@ class VoxelActor:
     """The next skill of one body."""
 
     def act(self, situation: VoxelSituation, phase: Phase) -> Choice:
-        """Plan to the nearest target by decisions left, or explore."""
+        """Tell another body what it is nearer to; else plan to the nearest target by decisions left, or
+        explore."""
+        if message := message_due(situation):
+            return situation.prefer(message, -GATHER_DECISIONS)
         if situation.family == "map_exploration":
             return explore_map(situation, phase.region)
         if phase.name in ("craft", "smelt", "place"):

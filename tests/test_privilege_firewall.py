@@ -24,6 +24,7 @@ from teachers.backends.desk import CallDesk
 from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call
 from teachers.config import TeacherConfig
+from teachers.team.memory import Memory
 from teachers.team.team import VoxelEndpointTeam
 from teachers.types import Label
 from worlds.base import World
@@ -168,8 +169,8 @@ class Chooser(Recorder):
 
 @pytest.mark.parametrize("mix", [0.0, 1.0])
 def test_what_a_talkative_model_repeats_reaches_no_student(mix: float, tmp_path: Path) -> None:
-    """The team over an endpoint in all three roles: its thoughts are for the rollout page alone, and orders
-    that stand in the student's prompts name what the task names."""
+    """The team over an endpoint in all three roles: its thoughts and its memory are for the rollout page
+    alone, and orders that stand in the student's prompts name what the task names."""
     endpoint = EndpointConfig(repairs=0)
     desk = CallDesk(endpoint, Recording(tmp_path / "calls.sqlite"))
     team = VoxelEndpointTeam(
@@ -177,7 +178,14 @@ def test_what_a_talkative_model_repeats_reaches_no_student(mix: float, tmp_path:
     )
     student = Chooser()
     rollout = Rollout(make_world, 2, run_seed=1)
-    settings = PlaySettings(mix=mix, temperature=1.0, roles=("manager", "conductor", "actor"), trace=True)
+    remembered = Memory("voxel/goal_name", *(f"{CANARY} {name} {NUMBER}" for name in Memory._fields[1:]))
+    settings = PlaySettings(
+        mix=mix,
+        temperature=1.0,
+        roles=("manager", "conductor", "actor"),
+        trace=True,
+        lessons=(remembered._replace(frame=""),),
+    )
     episodes = [replace(spec, suite="voxel/goal_name") for spec in specs(2)]
     labeler = TeacherReplica("teacher", lambda _: team)
     outcomes = rollout.collect(episodes, StudentPolicy(student), labeler, settings)
@@ -185,6 +193,7 @@ def test_what_a_talkative_model_repeats_reaches_no_student(mix: float, tmp_path:
     assert len(results) == 2
     said = [line for result in results for step in result.trace if step.label for line in step.label.said]
     assert any(CANARY in line for line in said)
+    assert any(line.startswith(f"memory: {CANARY} text") for line in said)
     assert not [text for text in student.seen if CANARY in text or str(NUMBER) in text]
     with Ledger.open(tmp_path / "ledger") as ledger:
         for place, result in enumerate(results):

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from teachers.backends.config import EndpointConfig
@@ -70,7 +71,7 @@ class CallDesk:
         self._clock = clock
         self._lock = threading.Lock()
         self._pace = Pace(config.requests_per_minute, config.tokens_per_minute)
-        totals = recording.totals()
+        totals = recording.totals(recording.run)
         self._tokens, self._cost = totals.tokens, totals.cost
         self._flying: dict[str, tuple[float, int]] = {}
         """Question -> when it counts as lost, and its estimated tokens."""
@@ -152,7 +153,9 @@ class CallDesk:
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""
         with self._lock:
-            return self._verdict
+            now = self._clock()
+            flying = sum(lost_at_s > now for lost_at_s, _ in self._flying.values())
+            return self._verdict and replace(self._verdict, in_flight=flying)
 
     @property
     def _out(self) -> bool:

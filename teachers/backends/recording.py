@@ -1,7 +1,8 @@
 """The recording: every answered question by its content address, in one SQLite file.
 
 Invariant: what was put is there after a kill of any process (WAL), and never changes: the first answer to a
-question is the answer. Images are kept as hashes alone.
+question is the answer. Images are kept as hashes alone. Each call is known by the run that paid it: several
+runs may share a recording, and none is charged for what another asked.
 
 An export is JSON lines, one call each, sorted by key; importing one adds what is not known yet.
 """
@@ -25,14 +26,14 @@ _TABLE = """
 CREATE TABLE IF NOT EXISTS calls (
   key TEXT PRIMARY KEY, purpose TEXT NOT NULL, ask TEXT NOT NULL, text TEXT NOT NULL, model TEXT NOT NULL,
   tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, latency_s REAL NOT NULL, cost REAL NOT NULL,
-  at_s REAL NOT NULL
+  at_s REAL NOT NULL, run TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID
 """
 _FIELDS = "text, model, tokens_in, tokens_out, latency_s, cost"
 
 
 class Totals(NamedTuple):
-    """Of all recorded calls."""
+    """Of the recorded calls that one run paid, or of all."""
 
     calls: int
     tokens: int
@@ -56,17 +57,20 @@ class _Line(BaseModel):
 
 
 class Recording:
-    """Opens (and makes) the file. Safe to share between threads; processes share it through one desk."""
+    """Opens (and makes) the file; what is put is charged to `run` ("": to nobody, as what is loaded from a
+    file). Safe to share between threads; processes share it through one desk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, run: str = "") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
+        self.path, self.run = path, run
         self._lock = threading.Lock()
         try:
             self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30.0)
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.execute(_TABLE)
+            if not any(column[1] == "run" for column in self._base.execute("PRAGMA table_info(calls)")):
+                self._base.execute("ALTER TABLE calls ADD COLUMN run TEXT NOT NULL DEFAULT ''")
         except sqlite3.DatabaseError as error:
             raise ValueError(
                 f"{path} is no recording of calls ({error}); name another file in teacher.endpoint.recording"
@@ -78,14 +82,17 @@ class Recording:
             row = self._base.execute(f"SELECT {_FIELDS} FROM calls WHERE key = ?", (key,)).fetchone()
         return None if row is None else Call(*row)
 
-    def put(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
-        """Record an answer; returns the one that stands (an earlier one is kept)."""
+    def put(
+        self, key: str, purpose: str, told: Mapping[str, Any], call: Call, run: str | None = None
+    ) -> Call:
+        """Record an answer, charged to `run` (None: the recording's own); returns the one that stands (an
+        earlier one is kept)."""
         row = (
             key, purpose, json.dumps(told, sort_keys=True), call.text, call.model, call.tokens_in,
-            call.tokens_out, call.latency_s, call.cost, time.time(),
+            call.tokens_out, call.latency_s, call.cost, time.time(), self.run if run is None else run,
         )  # fmt: skip
         with self._lock:
-            self._base.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._base.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         standing = self.get(key)
         assert standing is not None
         return standing
@@ -94,11 +101,13 @@ class Recording:
         """`put` for an `Ask`."""
         return self.put(ask.key, ask.purpose, ask.told(), call)
 
-    def totals(self) -> Totals:
-        """Over all calls."""
+    def totals(self, run: str | None = None) -> Totals:
+        """Over the calls that `run` paid (None: over all)."""
         with self._lock:
             row = self._base.execute(
-                "SELECT COUNT(*), COALESCE(SUM(tokens_in + tokens_out), 0), COALESCE(SUM(cost), 0) FROM calls"
+                "SELECT COUNT(*), COALESCE(SUM(tokens_in + tokens_out), 0), COALESCE(SUM(cost), 0) "
+                "FROM calls WHERE ? IS NULL OR run = ?",
+                (run, run),
             ).fetchone()
         return Totals(*row)
 
@@ -141,7 +150,7 @@ class Recording:
                     ) from error
         for line in lines:
             call = Call(line.text, line.model, line.tokens_in, line.tokens_out, line.latency_s, line.cost)
-            self.put(line.key, line.purpose, line.ask, call)
+            self.put(line.key, line.purpose, line.ask, call, run="")
         return len(lines)
 
     def close(self) -> None:

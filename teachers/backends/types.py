@@ -122,10 +122,12 @@ class Halted(Exception):
 class Verdict:
     """Why a desk stopped all questions: "spent" (a budget or an account: the run ends well), "missed" (a
     replay came to a question that was never recorded), "refused" (the endpoint takes no such requests) or
-    "unrecorded" (answers cannot be written down)."""
+    "unrecorded" (answers cannot be written down). `in_flight` questions were asked before and may be answered
+    still."""
 
     kind: Literal["spent", "missed", "refused", "unrecorded"]
     reason: str
+    in_flight: int = 0
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ _FLAT = re.compile(rf"x {_NUMBER} z {_NUMBER}")
 _PLACE = re.compile(rf"x {_NUMBER} y {_NUMBER} z {_NUMBER}, heading {_NUMBER}")
 _SEEN = re.compile(rf"(\w+) [\w-]+ at {_NUMBER} blocks, x {_NUMBER} z {_NUMBER}")
 _TURN = re.compile(rf"([^;(]+) \(([^;)]*), heading {_NUMBER}\)")
+_OTHER = re.compile(rf"body (\d+) x {_NUMBER} z {_NUMBER}")
+_SAID = re.compile(r"round (\d+): body (\d+) to body (\d+): ([^;]+)")
 _WINDOW = re.compile(r"columns x (\d+) to \d+, rows z (\d+) to \d+")
 _SIZE = re.compile(r"(\d+) by (\d+) blocks, (\d+) high")
 
@@ -74,6 +76,11 @@ def read_situation(text: str) -> ToldSituation:
     x, y, z, heading = map(float, place.groups()) if place else (size[0] / 2, 0.0, size[1] / 2, 0.0)
     pose = (x, y, z, heading, 0.0)
     bodies = [(float(bx), 0.0, float(bz), 0.0, 0.0) for bx, bz in _FLAT.findall(lines.get("Bodies", ""))]
+    others = {
+        int(n): (float(bx), 0.0, float(bz), 0.0, 0.0) for n, bx, bz in _OTHER.findall(lines.get("Others", ""))
+    }
+    if others:
+        bodies = [others.get(n, pose) for n in range(1, len(others) + 2)]
     window = _WINDOW.search(lines.get("Map", ""))
     ground = None
     if window:
@@ -88,6 +95,11 @@ def read_situation(text: str) -> ToldSituation:
         "bodies": bodies or [pose],
         "visible": _visible(lines.get("In the frame", "")),
         "targets": _targets(lines.get("Places known", "")),
+        "iteration": int(lines.get("Decision", "1")) - 1,
+        "messages": [
+            {"round": int(r), "sender": int(s), "receiver": int(n), "text": text.strip()}
+            for r, s, n, text in _SAID.findall(lines.get("Said", ""))
+        ],
         "reach": float(lines.get("Reached within", "2.5").split()[0]),
     }
     observation = Observation(

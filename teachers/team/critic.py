@@ -59,7 +59,7 @@ def before_phase(situation: VoxelSituation, phase: Phase) -> str:
 
 def after(situation: VoxelSituation) -> str:
     """What became of the last action, where it failed."""
-    history = situation.observation.history
+    history = situation.turns
     if not history or history[-1].outcome == "ok":
         return ""
     last = history[-1]

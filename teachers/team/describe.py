@@ -37,7 +37,7 @@ def manager_text(situation: VoxelSituation) -> str:
 def conductor_text(situation: VoxelSituation, subtask: Subtask) -> str:
     """The subtask, and what decides the phase: what is in sight, known, carried, within reach."""
     facts = situation.facts
-    history = situation.observation.history
+    history = situation.turns
     failed = history[-1] if history and history[-1].outcome != "ok" else None
     in_frame = {thing["name"] for thing in facts["visible"]} & _of_use(situation)
     working = failed is not None and failed.action.split(" ")[0] in ("mine", "craft", "smelt", "place")
@@ -71,6 +71,11 @@ def actor_text(
     turns = [
         f"{turn.action} ({turn.outcome}, heading {turn.heading_deg:.0f})" for turn in observation.history
     ]
+    others = situation.others.items()
+    said = [
+        f"round {m['round']}: body {m['sender']} to body {m['receiver']}: {m['text']}"
+        for m in facts.get("messages", ())[-TOLD:]
+    ]
     return _lines(
         ("Role", f"actor of body {situation.body + 1}"),
         ("Task", observation.goal.text),
@@ -82,9 +87,12 @@ def actor_text(
         ("In the frame", "; ".join(seen)),
         ("Places known", "; ".join(f"x {px:.2f} z {pz:.2f}" for px, pz in nearest[:TOLD])),
         ("Reached within", f"{facts['reach']:g} blocks"),
+        ("Decision", f"{facts['iteration'] + 1}" if said else ""),
         ("Carried", _items(facts["inventory"])),
         ("Status", observation.status.words),
         ("Last turns", "; ".join(turns)),
+        ("Others", "; ".join(f"body {n} x {ox:.1f} z {oz:.1f}" for n, (ox, oz) in others)),
+        ("Said", "; ".join(said)),
         ("Critic", critique),
         ("Lessons", " / ".join(lessons)),
         ("Legal actions", " | ".join(observation.actions)),

@@ -14,8 +14,8 @@ from teachers.roles import Choice, Phase, Plan, Subtask
 from teachers.team import critic
 from teachers.team.describe import actor_text, conductor_text, manager_text
 from teachers.team.frames import png
+from teachers.team.memory import recall
 from teachers.team.planner import Complaint, Planner, Talk
-from teachers.team.reflect import recall
 from teachers.team.replies import ActorReply, ConductorReply, ManagerReply
 from teachers.team.skills import find_skill
 from teachers.voxel_situation import VoxelSituation
@@ -98,8 +98,11 @@ class LLMActor:
 
         images = (png(situation.observation.frame),) if self._images else ()
         critique = critic.after(situation)
-        state = f"{situation.observation.goal.text} {phase.text} {critique}"
-        lessons = recall(situation.facts.get("lessons", ()), state, self._lessons)
+        observation = situation.observation
+        state = f"{observation.goal.text} {phase.text} {situation.note} {critique}"
+        memories = recall(situation.facts.get("lessons", ()), state, observation.frame, self._lessons)
+        lessons = [memory.told for memory in memories]
+        situation.talk.said.extend(f"memory: {lesson}" for lesson in lessons)
         text = actor_text(situation, phase, critique, lessons)
         return self._planner.plan(text, judge, situation.talk, images)
 

@@ -51,4 +51,14 @@ def prompts_hash() -> str:
     """Eight hex digits over all prompts and schemas."""
     told = [f"{name} {text}" for name, text in _prompts().items()]
     told += [schema(reply) for reply in replies.ALL]
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:8]
+    return _digest("\0".join(told))
+
+
+def prompt_hashes() -> dict[str, str]:
+    """Eight hex digits of each prompt file and each reply schema, by name: what a run folder keeps."""
+    hashes = {f"{name}.md": _digest(text) for name, text in _prompts().items()}
+    return hashes | {reply.__name__: _digest(schema(reply)) for reply in replies.ALL}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -15,9 +15,9 @@ from teachers.config import TeacherConfig
 from teachers.roles import Conductor, Manager, team_label
 from teachers.team.frames import png
 from teachers.team.llm_roles import LLMActor, LLMConductor, LLMManager, TeamSituation
+from teachers.team.memory import recall
 from teachers.team.planner import Complaint, GaveUp, Planner, Talk
 from teachers.team.prompting import prompts_hash
-from teachers.team.reflect import recall
 from teachers.team.replies import PlainReply
 from teachers.team.skills import find_skill
 from teachers.types import UNANSWERED, Label, Role
@@ -94,7 +94,10 @@ class PlainEndpointTeacher:
                 tuple(sorted({action, *(other for other in found if other)})),
             )
 
-        told = recall(mirror.facts.get("lessons", ()), observation.goal.text, self._lessons)
+        known = mirror.facts.get("lessons", ())
+        memories = recall(known, observation.goal.text, observation.frame, self._lessons)
+        told = [memory.told for memory in memories]
+        talk.said.extend(f"memory: {lesson}" for lesson in told)
         lessons = f"\nLessons: {' / '.join(told)}" if told else ""
         text = f"{mirror.text}{lessons}\nNotes: {' | '.join(notes)}\nLegal actions: {' | '.join(legal)}"
         images = (png(observation.frame),) if self._images else ()

@@ -3,7 +3,7 @@ is trained on twice, and nothing is settled before its checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from cluster.distill import Distiller
 from cluster.metrics import MetricsLog, read_metrics
 from cluster.plan import make_plan
 from cluster.ports import Job
-from cluster.run import RunFailed
+from cluster.run import RunFailed, RunPaused
 from cluster.watch import Watch
 from learner.publish import WeightSnapshot, snapshot
 from learner.replay import ReplaySource
 from ledger import Ledger
 from student.types import Sample
+from teachers.backends.types import Verdict
 from teachers.types import UNANSWERED
 
 EPISODES, ROUNDS = 4, 2
@@ -129,14 +130,20 @@ class Run:
         self.plan = make_plan(self.config)
 
     def go(
-        self, phase: str, saved: list[int], players: Players, dies_at: tuple[int, str] | None = None
+        self,
+        phase: str,
+        saved: list[int],
+        players: Players,
+        dies_at: tuple[int, str] | None = None,
+        verdict: Callable[[], Verdict | None] = lambda: None,
     ) -> Learner:
         log = MetricsLog(self.folder / "metrics.jsonl", self.folder / "tensorboard")
         chunks = [chunk for chunk in self.plan if chunk.phase == phase]
         try:
             with Ledger.open(self.folder / "ledger") as ledger:
                 learner = Learner(ledger, saved, dies_at)
-                Distiller(self.config, chunks, players, learner, ledger, log, Watch(len(self.plan))).run()
+                watch = Watch(len(self.plan))
+                Distiller(self.config, chunks, players, learner, ledger, log, watch, verdict).run()
                 return learner
         finally:
             log.close()
@@ -172,6 +179,23 @@ def test_every_sample_is_trained_on_once_in_plan_order_whoever_was_faster(
     assert then.replayable == [sum(sizes[:i]) for i in range(len(sizes))]
     lags = [version - s.policy_version for version, fresh in enumerate(then.fresh) for s in fresh]
     assert 0 <= min(lags) <= max(lags) <= staleness
+
+
+def test_a_pause_waits_for_what_is_in_flight_and_keeps_what_comes_of_it(tmp_path: Path) -> None:
+    """The budget is spent while the first episode is being recorded; two questions are still under way."""
+    run, asked = Run(tmp_path), list[int]()
+
+    def verdict() -> Verdict | None:
+        asked.append(1)
+        left = 4 - len(asked)
+        return None if left > 2 else Verdict("spent", "the budget is spent", max(0, left))
+
+    with pytest.raises(RunPaused, match="the budget is spent"):
+        run.go("reference", [], Players(), verdict=verdict)
+    assert len(asked) == 4
+    with Ledger.open(tmp_path / "ledger", writable=False) as ledger:
+        indices = {record.columns["index"] for batch in ledger.scan(["index"]) for record in batch}
+    assert len(indices) == 3  # one before the verdict, two while it was waited
 
 
 def test_one_teacher_may_demonstrate_and_relabel(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from ledger import Ledger
 from student.types import Sample
 from teachers.backends.recording import Recording
 from teachers.endpoint.faults import FaultConfig
+from teachers.team.memory import Memory
 
 SUITE = "voxel/goal_name"
 
@@ -118,7 +119,10 @@ def test_the_critic_looks_back_at_each_round_and_later_rounds_are_told(
     recording = Recording(run / "calls.sqlite")
     assert 1 <= recording.by_purpose()["critic"]["calls"] <= 4
     with Ledger.open(run / "ledger", writable=False) as ledger:
-        lessons = [entry[-1] for entry in ledger.metadata("lessons/2")]
+        memories = [Memory(*entry) for entry in ledger.metadata("lessons/2")]
+    lessons = [memory.text for memory in memories]
+    assert all(memory.suite == SUITE and memory.did != memory.said for memory in memories)
+    assert any(memory.state.startswith("see ") and memory.frame for memory in memories)
     recording.export(tmp_path / "calls.jsonl")
     asked = (tmp_path / "calls.jsonl").read_text()
     assert lessons
@@ -145,6 +149,11 @@ def test_a_spent_budget_pauses_the_run_and_a_larger_one_goes_on(
     assert not (run / "export" / "student").exists()
     assert all(sample.valid for sample in samples_of(run))
     resumed = load_config(run / "config.yaml", ["teacher.endpoint.budget_tokens=0"])
+    hashes = (run / "prompts.json").read_text()
+    (run / "prompts.json").write_text(hashes.replace('"actor.md": "', '"actor.md": "0'))
+    with pytest.raises(ValueError, match=r"actor\.md of teachers/team changed since .* start a new run"):
+        run_training(resumed, resume=run)
+    (run / "prompts.json").write_text(hashes)
     run_training(resumed, resume=run)
     assert trained(run)
     assert (run / "export" / "student" / "config.json").is_file()

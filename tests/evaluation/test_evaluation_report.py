@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.records import Evaluation, Score, Trace, TraceStep, data_uri, verdicts
+from evaluation.calls import role_calls
+from evaluation.records import CrewScore, Evaluation, Said, Score, Trace, TraceStep, data_uri, verdicts
 from evaluation.report import write_report
+from teachers.backends.recording import Recording
+from teachers.backends.types import Call
 
 HOSTILE = '</script><!--<script>alert("$title ${x}")'
 
@@ -122,6 +125,37 @@ def test_a_run_that_was_killed_early_still_gives_a_page(tmp_path: Path) -> None:
     assert "Nothing was evaluated yet" in page
     assert "No timing was recorded" in page
     assert '<script id="traces" type="application/json">[]</script>' in page
+
+
+def test_calls_are_told_per_role_and_per_labelled_episode(run: Path) -> None:
+    recording = Recording(run / "calls.sqlite")
+    for purpose, count in (("actor", 6), ("manager", 2)):
+        for i in range(count):
+            told = {"purpose": purpose, "i": i}
+            recording.put(f"{purpose}{i}", purpose, told, Call("{}", "m", 300, 100, 0.5, 0.0))
+    rows = role_calls(recording)
+    recording.close()
+    assert [(row.role, row.calls, row.tokens, row.seconds) for row in rows] == [
+        ("actor", 6, 2400, 3.0), ("manager", 2, 800, 1.0), ("all", 8, 3200, 4.0),
+    ]  # fmt: skip
+    with (run / "metrics.jsonl").open("w") as file:
+        for phase in ("reference", "distil"):
+            record = {"kind": "rollout", "step": 1, "phase": phase, "episodes": 4, "successes": 2}
+            file.write(json.dumps(record) + "\n")
+    page = page_of(run)
+    figures = "<td>6</td><td>2,400</td><td>3.0</td><td>1.50</td><td>600</td><td>0.75</td><td>0.500</td>"
+    assert f"<td>actor</td>{figures}" in page
+    assert "<td>all</td><td>8</td><td>3,200</td><td>4.0</td><td>2.00</td><td>800</td><td>1.00</td>" in page
+    assert "4 labelled episodes" in page
+    assert rows[0].cells(0)[4:7] == ("", "", "")
+
+
+def test_what_bodies_said_is_on_the_page_a_line_each(run: Path) -> None:
+    said = [Said(index=3, round=7, sender=1, receiver=2, text="diamond_ore at 12 30 <b>")]
+    crew = CrewScore.of_episodes("voxel/block_search", 2, [True], [1.0], [9], 1.0, said)
+    (run / "evaluation.json").write_text(evaluation().model_copy(update={"crews": [crew]}).model_dump_json())
+    told = "episode 3, round 7: body 1 to body 2: diamond_ore at 12 30 &lt;b&gt;"
+    assert f"<li>voxel/block_search, 2 bodies, {told}</li>" in page_of(run)
 
 
 def test_a_broken_episode_is_a_failure_but_not_a_short_episode() -> None:

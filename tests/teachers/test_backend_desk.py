@@ -204,6 +204,41 @@ def test_a_budget_outlives_the_process(tmp_path: Path) -> None:
     assert chat.tries == 0
 
 
+def test_a_shared_recording_spends_no_budget_but_that_of_who_asked(tmp_path: Path) -> None:
+    file = tmp_path / "shared.sqlite"
+    config = EndpointConfig(budget_tokens=250)
+    first = CallDesk(config, Recording(file, "first"))
+    for i in range(3):
+        assert first.open(str(i), 100).kind == "ask"
+        first.close(str(i), "actor", {}, CALL)
+    assert first.open("more", 100).kind == "halted"
+    second = CallDesk(config, Recording(file, "second"))
+    assert second.open("0", 100).kind == "recorded"
+    assert second.open("more", 100).kind == "ask"
+    resumed = CallDesk(config, Recording(file, "first"))
+    assert resumed.open("more", 100).kind == "halted"
+
+
+def test_a_verdict_tells_how_many_questions_may_still_be_answered(tmp_path: Path) -> None:
+    _, _, desk, clock = made(tmp_path, lambda _: CALL, budget_tokens=100, timeout_s=30.0)
+    for key in ("a", "b", "c"):
+        assert desk.open(key, 1).kind == "ask"
+    desk.close("a", "actor", {}, CALL)
+    assert desk.open("d", 1).kind == "halted"
+
+    def in_flight() -> int:
+        verdict = desk.verdict()
+        assert verdict is not None
+        return verdict.in_flight
+
+    assert in_flight() == 2
+    desk.close("b", "actor", {}, CALL)
+    assert in_flight() == 1
+    clock.sleep(41.0)  # who asked has died
+    assert in_flight() == 0
+    assert desk.open("b", 1).kind == "recorded"
+
+
 def test_a_replay_never_asks(tmp_path: Path) -> None:
     caller, _, _, _ = made(tmp_path, lambda _: CALL)
     caller.ask(ASK, caller.patience())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -45,6 +46,32 @@ def test_the_first_answer_is_the_answer(tmp_path: Path) -> None:
     again = Recording(tmp_path / "calls.sqlite")
     assert again.get(ASK.key) == CALL
     assert again.totals() == (1, 15, 0.001)
+
+
+def test_each_run_is_charged_for_what_it_asked_itself(tmp_path: Path) -> None:
+    file = tmp_path / "shared.sqlite"
+    one, other = Recording(file, "one"), Recording(file, "other")
+    one.add(ASK, CALL)
+    other.add(ASK, CALL)  # known: nobody pays again
+    other.add(replace(ASK, model="m2"), CALL)
+    assert (other.totals("one").calls, other.totals("other").calls, other.totals().calls) == (1, 1, 2)
+    one.export(tmp_path / "calls.jsonl")
+    there = Recording(tmp_path / "there.sqlite", "one")
+    there.load(tmp_path / "calls.jsonl")
+    assert (there.totals().calls, there.totals("one").calls) == (2, 0)
+
+
+def test_a_recording_of_before_runs_were_told_apart_is_opened(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "calls.sqlite", "run")
+    recording.add(ASK, CALL)
+    recording.close()
+    base = sqlite3.connect(tmp_path / "calls.sqlite")
+    base.execute("ALTER TABLE calls DROP COLUMN run")
+    base.close()
+    again = Recording(tmp_path / "calls.sqlite", "run")
+    assert again.get(ASK.key) == CALL
+    again.add(replace(ASK, model="m2"), CALL)
+    assert again.totals("run").calls == 1
 
 
 def test_an_export_replays_elsewhere(tmp_path: Path) -> None:

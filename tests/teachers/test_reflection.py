@@ -1,4 +1,4 @@
-"""Reflection: lessons are bounded, found by state, and change the next label; never a student's prompt."""
+"""Reflection: the critic's lessons change the next label; never a student's prompt."""
 
 from __future__ import annotations
 
@@ -9,46 +9,18 @@ from pathlib import Path
 import endpoints
 import pytest
 from endpoints import Endpoint, states, teacher_config
-from hypothesis import given
-from hypothesis import strategies as st
 
 from student.prompts import build_prompt
 from teachers.endpoint.faults import FaultConfig
 from teachers.make import TeacherMaker, open_desk
-from teachers.team.reflect import KEPT, Attempt, Disagreement, Lesson, attempt_text, recall, remember
+from teachers.team.reflect import Attempt, Disagreement, attempt_text
 from worlds.types import Mirror
-
-lessons_of = st.lists(
-    st.builds(Lesson, st.sampled_from(["a", "b"]), st.just("find it"), st.integers(0, 200).map(str))
-)
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[Endpoint]:
     with endpoints.serving() as server:
         yield server
-
-
-@given(lessons_of, lessons_of)
-def test_what_is_remembered_is_bounded_and_the_newest(known: list[Lesson], new: list[Lesson]) -> None:
-    kept = remember(known, new)
-    assert len(kept) == len(set(kept))
-    for suite in ("a", "b"):
-        mine = [lesson for lesson in kept if lesson.suite == suite]
-        latest = list(dict.fromkeys(lesson for lesson in reversed([*known, *new]) if lesson.suite == suite))
-        assert mine == list(reversed(latest[:KEPT]))
-
-
-def test_the_lessons_nearest_to_a_state_are_recalled() -> None:
-    lessons = [
-        Lesson("s", "find pumpkin", "look round before walking"),
-        Lesson("s", "find pumpkin", "when stuck turn left"),
-        Lesson("s", "mine diamond_ore", "dig with the pickaxe"),
-    ]
-    assert recall(lessons, "mine diamond_ore", 1) == ["dig with the pickaxe"]
-    assert recall(lessons, "find pumpkin stuck", 1) == ["when stuck turn left"]
-    assert len(recall(lessons, "find pumpkin", 9)) == 3
-    assert recall(lessons, "find pumpkin", 0) == []
 
 
 def test_a_lesson_changes_the_next_label_and_no_prompt_of_a_student(
@@ -66,12 +38,14 @@ def test_a_lesson_changes_the_next_label_and_no_prompt_of_a_student(
     apart = (Disagreement(0, other, scripted.action), Disagreement(3, other, scripted.action))
     (lesson,) = reflector.lessons([Attempt("voxel/goal_name", "find pumpkin", 40, apart)])
     assert other in lesson.text
+    assert (lesson.did, lesson.said, lesson.outcome) == (other, scripted.action, "failed after 40 decisions")
 
     teacher = maker("voxel/goal_name")
     taught = Mirror(mirror.world, {**mirror.facts, "lessons": (lesson,)}, mirror.text)
     before, after = teacher.label(observation, mirror), teacher.label(observation, taught)
     assert (before.action, after.action) == (scripted.action, other)
     assert teacher.label(observation, taught) == after  # still a function of (observation, mirror)
+    assert f"memory: {lesson.told}" in after.said
     assert lesson.text not in build_prompt(observation).text
 
 

@@ -194,7 +194,7 @@ def test_makers_and_configs_name_what_to_change() -> None:
     assert make_expert("voxel/goal_name").version == "voxel-rule-1"
     with pytest.raises(ValueError, match="no teacher for world 'moon'"):
         make_teacher("moon/x")
-    with pytest.raises(ValueError, match="choose one of none, accumulated, mirror"):
+    with pytest.raises(ValueError, match="choose one of none, own, accumulated, mirror"):
         TeacherConfig("all")  # type: ignore[arg-type]
     world = ToyVoxels()
     world.reset(seed=0)

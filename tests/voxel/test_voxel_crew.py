@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from actors.teacher import TeacherReplica
+from evaluation import crews
 from evaluation.config import EvaluationConfig
 from evaluation.crews import play, play_crews
 from teachers.config import TeacherConfig
+from teachers.endpoint.reader import read_situation
 from teachers.make import TeacherMaker, make_teacher
+from teachers.roles import Phase
+from teachers.team.critic import before_action
+from teachers.team.describe import actor_text
+from teachers.voxel_situation import VoxelSituation
+from teachers.voxel_talk import message_due
 from worlds.base import join_reply
 from worlds.make import make_world
 from worlds.types import EpisodeSpec
-from worlds.voxel.crew import SUITES, Crew
+from worlds.voxel.crew import SUITES, Crew, Message
 
 
 def spec(suite: str, index: int = 0) -> EpisodeSpec:
@@ -85,3 +94,83 @@ def test_a_crew_is_a_function_of_its_episode() -> None:
     one, other = Crew(spec("voxel/map_exploration"), 4), Crew(spec("voxel/map_exploration"), 4)
     frames = [[member.observe().frame for member in crew.members] for crew in (one, other)]
     assert np.array_equal(frames[0], frames[1])
+
+
+def talking() -> tuple[Crew, Message]:
+    """A crew of four that was played until one told another of an ore (the first episode where one does)."""
+    for index in range(40):
+        crew, labeler = (
+            Crew(spec("voxel/block_search", index), 4, talk=True),
+            make_teacher("voxel/block_search"),
+        )
+        for _ in range(12):
+            labels = [labeler.label(member.observe(), member.mirror()) for member in crew.members]
+            for member, label in zip(crew.members, labels, strict=True):
+                member.step(join_reply(label.note, label.action))
+            if crew.sent:
+                return crew, crew.sent[0]
+    raise AssertionError("nobody said anything")
+
+
+def test_a_message_is_a_decision_and_reaches_its_receiver_alone() -> None:
+    crew, message = talking()
+    sender = crew.members[message.sender - 1]
+    assert sender.observe().history[-1].action == f"message {message.receiver} {message.text}"
+    assert message.round == sender.iteration
+    told = {n: member.mirror().facts["messages"] for n, member in enumerate(crew.members, start=1)}
+    assert [m["text"] for m in told[message.receiver]] == [message.text]
+    assert {n for n in told if told[n]} == {message.sender, message.receiver}
+
+
+def test_a_receiver_goes_by_what_it_is_told() -> None:
+    crew, message = talking()
+    member = crew.members[message.receiver - 1]
+    observation, mirror = member.observe(), member.mirror()
+    config = TeacherConfig(map="own")
+    situation = VoxelSituation.read(observation, mirror, config)
+    mirror = replace(mirror, facts={**mirror.facts, "recent_targets": np.zeros((0, 3))})  # it saw none itself
+    deaf = replace(mirror, facts={**mirror.facts, "messages": []})
+    x, z = map(int, message.text.split()[-2:])
+    assert [x + 0.5, z + 0.5] in situation.targets.tolist()
+    assert [x + 0.5, z + 0.5] not in VoxelSituation.read(observation, deaf, config).targets.tolist()
+    stale = replace(mirror, facts={**mirror.facts, "iteration": mirror.facts["iteration"] + 12})
+    assert [x + 0.5, z + 0.5] not in VoxelSituation.read(observation, stale, config).targets.tolist()
+
+
+def test_nothing_is_told_twice_and_a_message_can_be_rehearsed() -> None:
+    crew, message = talking()
+    member = crew.members[message.sender - 1]
+    situation = VoxelSituation.read(member.observe(), member.mirror(), TeacherConfig())
+    offers = [action for action in situation.observation.actions if action.startswith("message ")]
+    assert offers
+    for action in offers:
+        assert before_action(situation, action) == ""
+        assert before_action(situation, action.replace("message ", "message 9")) != ""
+    assert not message_due(situation).endswith(message.text)
+
+
+def test_a_prompt_tells_what_was_said_and_where_the_others_are() -> None:
+    crew, _ = talking()
+    for n, member in enumerate(crew.members, start=1):
+        situation = VoxelSituation.read(member.observe(), member.mirror(), TeacherConfig())
+        told = read_situation(actor_text(situation, Phase("search", "diamond_ore")))
+        assert told.body == situation.body == n - 1
+        assert told.facts["messages"] == situation.facts["messages"]
+        for other, place in situation.others.items():
+            assert told.others[other] == pytest.approx(place, abs=0.06)
+        assert message_due(told) == message_due(situation)
+
+
+def test_a_silent_crew_says_nothing_and_what_is_said_is_in_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    mute = Crew(spec(SUITES[0]), 4).members[0]
+    assert not any(action.startswith("message") for action in mute.observe().actions)
+    monkeypatch.setattr(crews, "episodes", lambda config, suite: [spec(suite, 10)])
+    labeler = TeacherReplica("teacher", TeacherMaker(TeacherConfig(map="own")))
+    silent, talk, again = (
+        play_crews(EvaluationConfig(bodies=(8,), talk=talk), SUITES[:1], labeler, 64)[0]
+        for talk in (False, True, True)
+    )
+    assert not silent.said
+    assert talk.said
+    assert (again.said, again.rounds) == (talk.said, talk.rounds)
+    assert talk.said[0].index == 10

@@ -269,10 +269,10 @@ def test_a_chest_takes_and_gives() -> None:
 
 def test_messages_reach_other_bodies_alone() -> None:
     skills = Skills(Body(flat_sim(bodies=2)))
-    assert run(skills, "message 0 hello") == "no such agent"
-    assert run(skills, "message 2 hello") == "no such agent"
-    assert run(skills, "message 1 the melon is north") == "ok"
-    assert skills.outbox == [(1, "the melon is north")]
+    assert run(skills, "message 1 hello") == "no such agent"
+    assert run(skills, "message 3 hello") == "no such agent"
+    assert run(skills, "message 2 the melon is north") == "ok"
+    assert skills.outbox == [(2, "the melon is north")]
 
 
 _VERBS = ("turn", "look", "forward", "jump", "goto", "mine", "craft", "place", "fill", "put", "take", "equip")

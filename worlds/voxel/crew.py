@@ -2,16 +2,22 @@
 
 Invariant: every member is a `World` like that of a single body (its own frame, map, history and mirror); what
 one does, all find done; and a crew of one plays exactly as the single world does.
+
+Members that may talk have the skill "message N TEXT" for each other body N (the first is 1) and each place
+where their frame shows what the task is about: "diamond_ore at X Z". It takes the decision, reaches that one
+body at any distance, and is in its mirror from its next state on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from worlds.base import Score
-from worlds.types import EpisodeSpec, Goal
+import numpy as np
+
+from worlds.base import Score, View
+from worlds.types import EpisodeSpec, Goal, Mirror, Outcome
 from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks import block_search, map_exploration
 from worlds.voxel.tasks.common import Task
@@ -21,22 +27,57 @@ SUITES = ("voxel/block_search", "voxel/map_exploration")
 """The tasks that several bodies may share."""
 
 
-class Member(VoxelWorld):
-    """One body's world; `Crew` makes it."""
+@dataclass(frozen=True)
+class Message:
+    """What body `sender` told body `receiver` (the first is 1) in its decision `round`, from 1."""
 
-    def __init__(self, suite: str, task: Task, frame_size: int) -> None:
+    round: int
+    sender: int
+    receiver: int
+    text: str
+
+
+class Member(VoxelWorld):
+    """One body's world; `Crew` makes it. `sent` is the crew's record, `others` are the bodies (from 1) that
+    it may tell something."""
+
+    def __init__(
+        self, suite: str, task: Task, frame_size: int, sent: list[Message], others: tuple[int, ...]
+    ) -> None:
         self._given = task
+        self._sent = sent
+        self._others = others
         super().__init__(suite, frame_size)
+
+    def mirror(self) -> Mirror:
+        """As a single body's, with what it sent and heard."""
+        mirror, own = super().mirror(), self.task.body.a + 1
+        known = [asdict(message) for message in self._sent if own in (message.sender, message.receiver)]
+        return replace(mirror, facts={**mirror.facts, "messages": known})
+
+    def _apply(self, action: str) -> Outcome:
+        outcome = super()._apply(action)
+        own = self.task.body.a + 1
+        self._sent += [Message(self.iteration + 1, own, n, text) for n, text in self.skills.outbox]
+        self.skills.outbox.clear()
+        return outcome
+
+    def _observe_now(self) -> View:
+        view = super()._observe_now()
+        columns = np.unique(np.floor(self._sightings[-1][:, ::2]).astype(np.int64), axis=0).tolist()
+        places = [f"{self.task.about()} at {x} {z}" for x, z in columns]
+        told = (f"message {n} {place}" for n in self._others for place in places)
+        return replace(view, actions=(*view.actions, *told))
 
     def _task(self, episode: EpisodeSpec) -> Task:
         return self._given
 
 
 class Crew:
-    """`bodies` members in the world of an episode. A round is one decision of each; raises ValueError for a
-    suite that cannot be shared."""
+    """`bodies` members in the world of an episode, which `talk` or do not. A round is one decision of each;
+    `sent` is all that was said. Raises ValueError for a suite that cannot be shared."""
 
-    def __init__(self, episode: EpisodeSpec, bodies: int, frame_size: int = 64) -> None:
+    def __init__(self, episode: EpisodeSpec, bodies: int, frame_size: int = 64, talk: bool = False) -> None:
         begin: Callable[[EpisodeSpec, int, int], Any] | None = {
             "voxel/block_search": block_search.begin,
             "voxel/map_exploration": map_exploration.begin,
@@ -48,9 +89,11 @@ class Crew:
             )
         first = begin(episode, frame_size, bodies)
         self.members: list[Member] = []
+        self.sent: list[Message] = []
         for a in range(bodies):
             body = Body(first.body.sim, 0, a, frame_size)
-            member = Member(episode.suite, replace(first, body=body), frame_size)
+            others = tuple(n for n in range(1, bodies + 1) if talk and n != a + 1)
+            member = Member(episode.suite, replace(first, body=body), frame_size, self.sent, others)
             member.reset(options={"episode": episode})
             self.members.append(member)
 

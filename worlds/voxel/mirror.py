@@ -4,6 +4,7 @@
 |---|---|
 | `blocks` | uint8 (X, Z, Y) block ids, the true world |
 | `known` | bool (X, Z) columns that any body has had in view so far |
+| `seen` | bool (X, Z) columns that the own body has had in view so far |
 | `pose` | (x, y, z, yaw_deg, pitch_deg) of the own body |
 | `bodies` | list of (x, y, z, yaw_deg, pitch_deg) of all bodies, the own one included |
 | `suite` | e.g. "voxel/goal_name" |
@@ -19,6 +20,7 @@
 | `wanted` | item name -> count, for material collection |
 | `iteration`, `max_iterations` | int |
 | `size` | (X, Z, Y) |
+| `messages` | (in a crew) list of {`round`, `sender`, `receiver`, `text`} that the own body sent or heard |
 
 Notes of the voxel world: "see none" or "see COLUMN DISTANCE" with COLUMN in `COLUMNS` and DISTANCE in
 `DISTANCES`, about the task's target (for material collection: about the next needed resource).
@@ -72,6 +74,7 @@ def build_mirror(
     facts = {
         "blocks": body.blocks.copy(),
         "known": state.seen[body.b].any(axis=0),
+        "seen": state.seen[body.b, body.a].copy(),
         "pose": poses[body.a],
         "bodies": poses,
         "suite": suite,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from worlds.voxel.data import ITEM
 from worlds.voxel.inventory import add_item
 from worlds.voxel.sim import VoxelSim, VoxelSimConfig
@@ -31,16 +33,18 @@ class Rehearsed(NamedTuple):
 def rehearse(facts: Mapping[str, Any], action: str) -> Rehearsed:
     """Carry `action` out on a copy. `facts` are those of `worlds.voxel.mirror`."""
     blocks = facts["blocks"]
-    sim = VoxelSim(VoxelSimConfig(terrain=TerrainConfig(size=blocks.shape, animals=())))
+    poses = np.array(facts["bodies"], np.float64)
+    a = facts["bodies"].index(facts["pose"])
+    sim = VoxelSim(VoxelSimConfig(terrain=TerrainConfig(size=blocks.shape, animals=()), bodies=len(poses)))
     state = sim.state
     state.blocks[0] = blocks
-    x, y, z, yaw_deg, pitch_deg = facts["pose"]
-    state.position[0, 0] = x, y, z
-    state.yaw_deg[0, 0], state.pitch_deg[0, 0] = yaw_deg, pitch_deg
-    state.on_ground[0, 0] = True
-    state.seen[0, 0] = facts["known"]
+    state.position[0] = poses[:, :3]
+    state.yaw_deg[0], state.pitch_deg[0] = poses[:, 3], poses[:, 4]
+    state.on_ground[0] = True
+    state.seen[0, a] = facts["known"]
     for name, count in facts["inventory"].items():
-        add_item(sim.arrays, TABLES, 0, 0, ITEM[name], count, 0)
-    outcome = Skills(Body(sim)).run(action)
-    x, y, z = (float(v) for v in state.position[0, 0])
-    return Rehearsed(outcome.text, (x, y, z, float(state.yaw_deg[0, 0])), dict(status_of(state).inventory))
+        add_item(sim.arrays, TABLES, 0, a, ITEM[name], count, 0)
+    outcome = Skills(Body(sim, 0, a)).run(action)
+    x, y, z = (float(v) for v in state.position[0, a])
+    pose = (x, y, z, float(state.yaw_deg[0, a]))
+    return Rehearsed(outcome.text, pose, dict(status_of(state, a=a).inventory))

@@ -30,7 +30,8 @@ _TURNS = {"left 45": -45.0, "left 90": -90.0, "right 45": 45.0, "right 90": 90.0
 
 
 class Skills:
-    """The skills of one body. `outbox` collects (agent, text) messages, `done` is set by "done"."""
+    """The skills of one body. `outbox` collects (agent, text) messages (the first agent is 1), `done` is set
+    by "done"."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
@@ -135,7 +136,8 @@ class Skills:
     def _message(self, rest: str) -> str:
         agent, _, text = rest.partition(" ")
         bodies = self.body.state.position.shape[1]
-        if not agent.isdecimal() or int(agent) >= bodies or int(agent) == self.body.a or not text:
+        others = {str(a + 1) for a in range(bodies) if a != self.body.a}
+        if agent not in others or not text:
             return "no such agent"
         self.outbox.append((int(agent), text))
         return "ok"
