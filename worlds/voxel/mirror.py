@@ -20,7 +20,8 @@
 | `wanted` | item name -> count, for material collection |
 | `iteration`, `max_iterations` | int |
 | `size` | (X, Z, Y) |
-| `messages` | (in a crew) list of {`round`, `sender`, `receiver`, `text`} that the own body sent or heard |
+
+A member of a crew has `messages` too: a list of {`round`, `sender`, `receiver`, `text`} that it sent or heard.
 
 Notes of the voxel world: "see none" or "see COLUMN DISTANCE" with COLUMN in `COLUMNS` and DISTANCE in
 `DISTANCES`, about the task's target (for material collection: about the next needed resource).
