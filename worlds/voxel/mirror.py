@@ -21,7 +21,7 @@
 | `iteration`, `max_iterations` | int |
 | `size` | (X, Z, Y) |
 
-A member of a crew has `messages` too: a list of {`round`, `sender`, `receiver`, `text`} that it sent or heard.
+A member of a crew has `messages` too: {`round`, `sender`, `receiver`, `text`} of all that it sent or heard.
 
 Notes of the voxel world: "see none" or "see COLUMN DISTANCE" with COLUMN in `COLUMNS` and DISTANCE in
 `DISTANCES`, about the task's target (for material collection: about the next needed resource).
