@@ -25,7 +25,7 @@ from starlette.requests import Request
 from bench.rows import free_port, row
 from cluster.ray_start import start_ray
 from serve import deployment
-from serve.config import ServeConfig
+from serve.config import RAY_SETTINGS, ServeConfig
 from serve.wire import ActRequest, BatchRequest, from_observation
 from student.config import StudentConfig
 from student.prompts import build_prompt
@@ -65,7 +65,7 @@ def run() -> list[dict[str, Any]]:
     alone = {size: _model_alone(seen, size) for size in (1, BATCH)}
     with _plain_server() as url:
         plain = _measure(f"{url}/v1/act", bodies, BATCH)
-    start_ray(128)
+    start_ray(128, RAY_SETTINGS)
     port = free_port()
     config = ServeConfig(port=port, cpus=1.0)
     url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")})

@@ -27,7 +27,7 @@ from bench.serve import observations
 from cluster.ray_start import start_ray
 from serve import deployment
 from serve.client import Client, Refused
-from serve.config import ServeConfig
+from serve.config import RAY_SETTINGS, ServeConfig
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
@@ -66,7 +66,7 @@ def run() -> list[dict[str, Any]]:
         for decision in model.decide([build_prompt(one) for one in seen], 0.0, [0] * len(seen))
     ]
     del model
-    start_ray(128)
+    start_ray(128, RAY_SETTINGS)
     config = ServeConfig(port=free_port(), cpus=0.75, replicas=REPLICAS)
     url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")})
     free = Tally()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +31,11 @@ def told(what: str) -> Iterator[None]:
         raise RunFailed(f"{what}: {error}") from error
 
 
-def start_ray(object_store_mb: int) -> None:
-    """Join the cluster that RAY_ADDRESS names, else start one with Ray's token authentication."""
+def start_ray(object_store_mb: int, settings: Mapping[str, str] | None = None) -> None:
+    """Join the cluster that RAY_ADDRESS names, else start one with Ray's token authentication, and with
+    `settings` (environment variables of Ray's) where this process has no others."""
+    for name, value in (settings or {}).items():
+        os.environ.setdefault(name, value)
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
     with told(

@@ -18,7 +18,7 @@ from cluster.config import load_config
 from cluster.overrides import compose
 from cluster.run import RunFolder
 from cluster.watching import check_playground, playground, split_overrides
-from serve.config import ServeConfig
+from serve.config import RAY_SETTINGS, ServeConfig
 from student.config import StudentConfig
 
 OBJECT_STORE_MB = 128
@@ -40,7 +40,7 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
         Student.load(student)
     from cluster.ray_start import start_ray, told
 
-    start_ray(OBJECT_STORE_MB)
+    start_ray(OBJECT_STORE_MB, RAY_SETTINGS)
     import ray
 
     from serve import deployment

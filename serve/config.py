@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROLES = ("manager", "conductor", "actor")
+RAY_SETTINGS = {
+    "RAY_worker_niceness": "0",
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+}
+"""What a Ray that is started for serving is told: answers do not step behind whatever else runs on the machine,
+a request crosses no thread but the model's, and its line in the log waits for others."""
 
 
 @dataclass
