@@ -14,8 +14,8 @@ RAY_SETTINGS = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
 }
-"""What a Ray that is started for serving is told: answers do not step behind whatever else runs on the machine,
-a request crosses no thread but the model's, and its line in the log waits for others."""
+"""What a Ray that is started for serving is told: answers do not step behind whatever else runs on the
+machine, a request crosses no thread but the model's, and its line in the log waits for others."""
 
 
 @dataclass
