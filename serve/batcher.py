@@ -1,6 +1,7 @@
 """Requests that come together are decided together.
 
 Invariant: a request waits for a running batch and for nothing else: with an idle model it is decided at once.
+A batch that takes longer than the target makes the next ones smaller, full ones that do not let them grow.
 No queue grows without bound, and a request whose deadline has passed, or whose sender has gone, costs no
 model time.
 """
@@ -8,6 +9,7 @@ model time.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -36,10 +38,14 @@ class _Waiting:
 
 
 class Batcher:
-    """One model, asked by many. Everything but the model itself runs in the event loop's thread."""
+    """One model, asked by many. Everything but the model itself runs in the event loop's thread. `target_s`
+    is how long a batch should take at most (infinite: batches are as large as `max_batch`)."""
 
-    def __init__(self, decide: Decide, max_batch: int, max_queue: int, deadline_s: float) -> None:
+    def __init__(
+        self, decide: Decide, max_batch: int, max_queue: int, deadline_s: float, target_s: float = math.inf
+    ) -> None:
         self._decide = decide
+        self._target_s, self._size = target_s, float(max_batch)
         self._max_batch, self._max_queue, self._deadline_s = max_batch, max_queue, deadline_s
         self._waiting: deque[_Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, "model")
@@ -95,6 +101,7 @@ class Batcher:
                 continue
             loop = asyncio.get_running_loop()
             prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
+            began = time.monotonic()
             try:
                 decisions = await loop.run_in_executor(
                     self._thread, self._decide, prompts, batch[0].temperature, seeds
@@ -104,16 +111,25 @@ class Batcher:
                     if not one.answer.done():
                         one.answer.set_exception(error)
                 continue
+            self._resize(len(batch), time.monotonic() - began)
             for one, decision in zip(batch, decisions, strict=True):
                 if not one.answer.done():
                     one.answer.set_result(decision)
+
+    def _resize(self, count: int, took_s: float) -> None:
+        """Learn from a batch of `count` that took `took_s`."""
+        if took_s > self._target_s:
+            # From the batch as it was: it may have been smaller than it could have been.
+            self._size = max(1.0, min(self._size, count * self._target_s / took_s))
+        elif count >= int(self._size):
+            self._size = min(float(self._max_batch), self._size + 1.0)
 
     def _next(self) -> list[_Waiting]:
         """The oldest request and, up to the limit, those of its kind; the others keep their places."""
         batch: list[_Waiting] = []
         kept: list[_Waiting] = []
         now = time.monotonic()
-        while self._waiting and len(batch) < self._max_batch:
+        while self._waiting and len(batch) < int(self._size):
             one = self._waiting.popleft()
             if one.answer.done() or one.deadline < now:
                 continue

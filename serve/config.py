@@ -22,12 +22,12 @@ machine, a request crosses no thread but the model's, and its line in the log wa
 class ServeConfig:
     """`replicas` processes serve at least; with `max_replicas` more than that, Ray Serve adds processes while
     each holds more than `target_queue` requests. A replica decides up to `max_batch` observations at once,
-    keeps `max_queue` waiting and refuses more (429). `deadline_s` is of one request. At most `max_sessions`
-    are kept, each until `session_expiry_s` after its last use. `roles` maps a role to the model that is asked
-    when a request of that role names none (others: the first model). Checkpoint folders that an administrator
-    offers are within `models_under`, and at most `max_versions` are served at once. `keys` is a file that
-    `python retort.py key` writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
-    files. `cpus` and `gpus` are of each replica."""
+    but fewer where that would take more than `target_s`, keeps `max_queue` waiting and refuses more (429).
+    `deadline_s` is of one request. At most `max_sessions` are kept, each until `session_expiry_s` after its
+    last use. `roles` maps a role to the model that is asked when a request of that role names none (others:
+    the first model). Checkpoint folders that an administrator offers are within `models_under`, and at most
+    `max_versions` are served at once. `keys` is a file that `python retort.py key` writes; without it only
+    loopback may be served. `tls_cert` and `tls_key` are PEM files. `cpus` and `gpus` are of each replica."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -36,6 +36,7 @@ class ServeConfig:
     target_queue: float = 16.0
     max_batch: int = 32
     max_queue: int = 128
+    target_s: float = 0.5
     deadline_s: float = 10.0
     max_body_mib: float = 16.0
     max_pixels: int = 2**20
@@ -60,14 +61,11 @@ class ServeConfig:
             raise ValueError(f"serve.port={self.port} is no port: choose 1 to 65535")
         if self.max_replicas and self.max_replicas < self.replicas:
             raise ValueError("serve.max_replicas is 0 (no autoscaling) or at least serve.replicas")
-        if (
-            min(self.deadline_s, self.max_body_mib, self.target_queue, self.cpus, self.session_expiry_s) <= 0
-            or self.gpus < 0
-        ):
-            raise ValueError(
-                "serve.deadline_s, max_body_mib, target_queue, session_expiry_s and cpus are more than 0, "
-                "gpus 0 or more"
-            )
+        for name in ("target_s", "deadline_s", "max_body_mib", "target_queue", "cpus", "session_expiry_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"serve.{name}={getattr(self, name)} must be more than 0")
+        if self.gpus < 0:
+            raise ValueError("serve.gpus is 0 or more")
         if self.temperature < 0:
             raise ValueError("serve.temperature is 0 (always the best action) or more")
         if bool(self.tls_cert) != bool(self.tls_key):

@@ -24,7 +24,9 @@ class Service:
         self.config, self.model, self.version = config, model, version
         self._student = Student.load(student)
         self._memory_notes = student.memory_notes
-        self.batcher = Batcher(self._student.decide, config.max_batch, config.max_queue, config.deadline_s)
+        self.batcher = Batcher(
+            self._student.decide, config.max_batch, config.max_queue, config.deadline_s, config.target_s
+        )
 
     def prompts(self, requests: Sequence[ActRequest]) -> list[Prompt]:
         """What the student is shown. Raises `Problem` for a picture that is none."""

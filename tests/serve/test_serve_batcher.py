@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +55,35 @@ def test_what_comes_while_the_model_is_busy_is_decided_together_and_each_gets_it
         await batcher.drain()
         batcher.close()
 
+    asyncio.run(scene())
+
+
+def test_batches_shrink_to_the_target_and_grow_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 10 ms an observation a target of 45 ms allows four; once the model is fast, eight again."""
+    now_s, each_s = 0.0, 0.01
+    monkeypatch.setattr("serve.batcher.time", SimpleNamespace(monotonic=lambda: now_s))
+
+    def decide(prompts: Sequence[Prompt], temperature: float, seeds: Sequence[int]) -> list[Decision]:
+        nonlocal now_s
+        sizes.append(len(prompts))
+        now_s += each_s * len(prompts)
+        return [Decision("", p.text, -1.0, (), 1.0, seed) for p, seed in zip(prompts, seeds, strict=True)]
+
+    async def scene() -> None:
+        nonlocal each_s
+        batcher = Batcher(decide, max_batch=8, max_queue=200, deadline_s=20, target_s=0.045)
+        await batcher.ask([prompt("a")] * 60, [0.0] * 60, [0] * 60)
+        assert sizes[0] == 8
+        assert max(sizes[1:]) == 5, "one more is tried, and taken back"
+        assert min(sizes[1:-1]) == 4
+        each_s = 0.0
+        sizes.clear()
+        await batcher.ask([prompt("a")] * 120, [0.0] * 120, [0] * 120)
+        assert max(sizes) == 8
+        await batcher.drain()
+        batcher.close()
+
+    sizes: list[int] = []
     asyncio.run(scene())
 
 
