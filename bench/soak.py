@@ -20,7 +20,6 @@ import httpx2
 import numpy as np
 import psutil
 import ray
-from ray.util.state import list_actors
 
 from bench.rows import free_port, row
 from bench.serve import observations
@@ -152,12 +151,18 @@ def _watch(stop: threading.Event, memory: list[tuple[float, float]], kills: list
 
 
 def _serving() -> dict[str, list[int]]:
-    """Process ids of the live serving actors: replicas of the student, and the rest."""
+    """Process ids of the live serving processes: replicas of the student, and the rest. They are found by
+    their titles below this process, which started the cluster: Ray's list of actors needs its dashboard."""
     found: dict[str, list[int]] = {"student": [], "rest": []}
-    for actor in list_actors(ray.get_runtime_context().gcs_address, filters=[("state", "=", "ALIVE")]):
-        name = actor.name or ""
-        if name.startswith("SERVE_"):
-            found["student" if "#student#" in name else "rest"].append(actor.pid)
+    for process in psutil.Process().children(recursive=True):
+        try:
+            title = "".join(process.cmdline())
+        except psutil.Error:  # it ended meanwhile
+            continue
+        if "ServeReplica:retort:student" in title:
+            found["student"].append(process.pid)
+        elif "ray::ServeReplica" in title or "ray::ServeController" in title or "ray::ProxyActor" in title:
+            found["rest"].append(process.pid)
     return found
 
 
