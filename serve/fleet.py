@@ -81,9 +81,11 @@ class Fleet:
             await self._hold((model, version), student)
 
     async def follow(self, catalogue: Catalogue) -> None:
-        """Serve `catalogue` from now on. Raises `Problem` where one of its versions cannot be loaded: then
-        what was served is served on."""
+        """Serve `catalogue` from now on, unless a later one is served already. Raises `Problem` where one of
+        its versions cannot be loaded: then what was served is served on."""
         async with self._following:
+            if catalogue.revision < self.catalogue.revision:
+                return
             for place, student in _wanted(catalogue).items():
                 await self._hold(place, student)
             self.catalogue = catalogue

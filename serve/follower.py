@@ -42,11 +42,11 @@ class Follower:
         except Exception:  # the keeper is being replaced: what is served is served on
             logger.exception("the shared catalogue cannot be asked")
 
-    async def sync(self) -> None:
-        """Say what is served here, hear what should be, and serve that."""
+    async def sync(self) -> Catalogue:
+        """Say what is served here, hear what should be, and serve that; returns it, served or not."""
         wanted = await self._tell()
         if wanted.revision <= self._fleet.catalogue.revision:
-            return
+            return wanted
         try:
             await self._fleet.follow(wanted)
             self._trouble = ""
@@ -54,7 +54,7 @@ class Follower:
             if self._trouble != problem.detail:
                 logger.warning("revision %d cannot be served: %s", wanted.revision, problem.detail)
             self._trouble = problem.detail
-        await self._tell()
+        return await self._tell()
 
     async def _tell(self) -> Catalogue:
         serving, metrics = self._fleet.catalogue, self._meters.text()

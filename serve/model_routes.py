@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 
 from fastapi import Depends, FastAPI, Response
 from pydantic import BaseModel, Field
@@ -113,21 +112,21 @@ def install(app: FastAPI, fleet: Fleet, catalogues: Catalogues, follower: Follow
         202: not all replicas do yet; `replicas` says which, and why."""
         if not name or "@" in name or not name.isprintable() or name != name.strip():
             raise Problem(422, "name: a model's name is printable, without @, and not empty")
-        with suppress(Problem):
-            await follower.sync()
-        base = fleet.catalogue
+        base = await follower.sync()
         student, version = await asyncio.to_thread(fleet.student_at, offered.folder, name)
         catalogue = base.offering(name, version, student, offered.share)
         _check_count(catalogue, fleet.config.max_versions)
         await fleet.ready(name, version, student)
-        return await changed(catalogue, response)
+        try:
+            return await changed(catalogue, response)
+        except Problem:
+            await fleet.follow(fleet.catalogue)  # lets go of what was loaded for nothing
+            raise
 
     @app.delete("/v1/models/{name}", dependencies=[Depends(may_administer)], responses=REFUSALS)
     async def retire(name: str, response: Response, version: str = "") -> Change:
         """Take out a version of a model, or without `version` the model."""
-        with suppress(Problem):
-            await follower.sync()
-        return await changed(fleet.catalogue.without(name, version), response)
+        return await changed((await follower.sync()).without(name, version), response)
 
 
 def _check_count(catalogue: Catalogue, most: int) -> None:

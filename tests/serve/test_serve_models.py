@@ -289,6 +289,36 @@ def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
     assert fleet.catalogue == first
 
 
+def test_a_replica_that_is_behind_changes_what_all_should_serve(folders: Path, tmp_path: Path) -> None:
+    """It cannot load what was offered elsewhere; its own administrator takes that out again."""
+    first = catalogue(tiny=student_of(folders, "a"))
+    shared = CatalogueTable(first)
+    gone = StudentConfig(path=str(tmp_path / "gone"), device="cpu")
+    asyncio.run(shared.change(first.offering("tiny", "0" * 12, gone, 0.5)))
+    app = make_app(Fleet(settings(folders), first), KeyRing(None), table(), shared)
+    with TestClient(app) as client:
+        assert client.get("/v1/models").json()["data"][0]["versions"][0]["share"] == 1.0
+        left = client.delete("/v1/models/tiny", params={"version": "0" * 12})
+        assert (left.status_code, left.json()["revision"]) == (200, 3), left.text
+        assert client.put("/v1/models/tiny", json={"folder": "b"}).status_code == 200
+        assert answered_by(client) == f"tiny@{fingerprint(folders / 'b')}"
+
+
+def test_an_older_catalogue_does_not_take_the_place_of_a_later_one(folders: Path) -> None:
+    first = catalogue(tiny=student_of(folders, "a"))
+    fleet = Fleet(settings(folders), first)
+    student, version = fleet.student_at("b", "tiny")
+    second = first.offering("tiny", version, student, 0.5)
+    third = second.without("tiny", version)
+
+    async def run() -> None:
+        await asyncio.gather(fleet.follow(third), fleet.follow(second))
+
+    asyncio.run(run())
+    assert fleet.catalogue == third
+    assert [service.version for service in fleet.services] == [fingerprint(folders / "a")]
+
+
 def test_the_meters_of_all_replicas_are_told_apart(folders: Path) -> None:
     fleet = Fleet(settings(folders), catalogue(tiny=student_of(folders, "a")))
     one, two = Meters(fleet), Meters(fleet)
