@@ -5,6 +5,7 @@ Invariant: what cannot be served is said before anything is started; a playgroun
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from cluster.config import load_config
 from cluster.overrides import compose
 from cluster.run import RunFolder
 from cluster.watching import check_playground, playground, split_overrides
+from serve.catalogue import NAME
 from serve.config import RAY_SETTINGS, ServeConfig
 from student.config import StudentConfig
 
@@ -66,6 +68,8 @@ def find_students(targets: Sequence[str]) -> dict[str, StudentConfig]:
     students: dict[str, StudentConfig] = {}
     for target in targets:
         student, name = find_student(target)
+        if not re.fullmatch(NAME, name):
+            raise ValueError(f"{name!r} is no name for a model (letters, digits, . - _): rename the folder")
         if name in students:
             raise ValueError(f"two of the students are named {name}: give one of the folders another name")
         students[name] = student

@@ -1,9 +1,9 @@
 """Requests that come together are decided together.
 
 Invariant: a request waits for a running batch and for nothing else: with an idle model it is decided at once.
-A batch that takes longer than the target makes the next ones smaller, full ones that do not let them grow.
-No queue grows without bound, and a request whose deadline has passed, or whose sender has gone, costs no
-model time.
+A batch that takes longer than the target makes the next ones smaller, full ones that do not let them grow. A
+request on which the model breaks fails alone. No queue grows without bound, and a request whose deadline has
+passed, or whose sender has gone, costs no model time.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Batcher:
         self._target_s, self._size = target_s, float(max_batch)
         self._max_batch, self._max_queue, self._deadline_s = max_batch, max_queue, deadline_s
         self._waiting: deque[_Waiting] = deque()
+        self._alone: list[_Waiting] = []
         self._thread = ThreadPoolExecutor(1, "model")
         self._running: asyncio.Task[None] | None = None
 
@@ -95,7 +96,7 @@ class Batcher:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
-        while self._waiting:
+        while self._waiting or self._alone:
             batch = self._next()
             if not batch:
                 continue
@@ -107,6 +108,9 @@ class Batcher:
                     self._thread, self._decide, prompts, batch[0].temperature, seeds
                 )
             except Exception as error:  # noqa: BLE001 (whatever it is, those who wait must hear of it)
+                if len(batch) > 1:
+                    self._alone = [*batch, *self._alone]
+                    continue
                 for one in batch:
                     if not one.answer.done():
                         one.answer.set_exception(error)
@@ -126,9 +130,13 @@ class Batcher:
 
     def _next(self) -> list[_Waiting]:
         """The oldest request and, up to the limit, those of its kind; the others keep their places."""
+        now = time.monotonic()
+        while self._alone:  # one of them broke a batch: each by itself shows which
+            one = self._alone.pop(0)
+            if not one.answer.done() and one.deadline >= now:
+                return [one]
         batch: list[_Waiting] = []
         kept: list[_Waiting] = []
-        now = time.monotonic()
         while self._waiting and len(batch) < int(self._size):
             one = self._waiting.popleft()
             if one.answer.done() or one.deadline < now:

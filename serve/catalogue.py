@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from serve.problems import Problem
 from student.config import StudentConfig
 
+NAME = r"[\w.-]+"
+"""A model's name, as a regular expression."""
+
 
 @dataclass(frozen=True)
 class Version:

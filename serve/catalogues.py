@@ -29,6 +29,10 @@ class ReplicaState(BaseModel):
 class Catalogues(Protocol):
     """In this process, or in one that all replicas share."""
 
+    async def current(self) -> Catalogue:
+        """What should be served."""
+        ...
+
     async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
         """A replica says what it serves and what it counted, and hears what it should serve."""
         ...
@@ -52,6 +56,9 @@ class CatalogueTable:
     def __init__(self, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
         self._catalogue, self._clock = catalogue, clock
         self._heard: dict[str, tuple[float, ReplicaState, bytes]] = {}
+
+    async def current(self) -> Catalogue:
+        return self._catalogue
 
     async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
         if serving.revision > self._catalogue.revision:

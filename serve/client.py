@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx2 as httpx
 
@@ -20,6 +21,8 @@ from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse, fro
 from worlds.types import Observation
 
 BACKOFF_S = 0.1
+CHANGE_S = 300.0
+"""A change of the models is answered when all replicas have loaded them."""
 
 
 class Refused(RuntimeError):
@@ -68,13 +71,17 @@ class Client:
         """Serve a checkpoint folder as a version of `model` (`serve.model_routes.Offer`); says what is served
         then. Raises Refused."""
         offered = {"folder": folder, "share": share}
-        changed: dict[str, Any] = _taken(self._http.put(f"/v1/models/{model}", json=offered)).json()
+        changed: dict[str, Any] = _taken(
+            self._http.put(f"/v1/models/{quote(model, safe='')}", json=offered)
+        ).json()
         return changed
 
     def retire(self, model: str, version: str = "") -> dict[str, Any]:
         """Take out a version, or the model; says what is served then. Raises Refused."""
         named = {"version": version} if version else {}
-        changed: dict[str, Any] = _taken(self._http.delete(f"/v1/models/{model}", params=named)).json()
+        changed: dict[str, Any] = _taken(
+            self._http.delete(f"/v1/models/{quote(model, safe='')}", params=named)
+        ).json()
         return changed
 
     def close(self) -> None:
@@ -99,7 +106,7 @@ class Client:
             else:
                 if last or not _passing(response):
                     return bytes(_taken(response).content)
-                wait = max(wait, float(response.headers.get("Retry-After", 0)))
+                wait = max(wait, _wait_s(response) or 0.0)
                 if wait > self._timeout_s:
                     _taken(response)  # raises: who asks would rather know
             time.sleep(wait)
@@ -119,5 +126,12 @@ def _taken(response: httpx.Response) -> httpx.Response:
         detail = response.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = response.text[:200]
-    wait = response.headers.get("Retry-After")
-    raise Refused(response.status_code, detail, float(wait) if wait else None)
+    raise Refused(response.status_code, detail, _wait_s(response))
+
+
+def _wait_s(response: httpx.Response) -> float | None:
+    """How long the server says to wait; None where it says nothing, or a date."""
+    try:
+        return float(response.headers["Retry-After"])
+    except (KeyError, ValueError):
+        return None

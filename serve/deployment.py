@@ -16,7 +16,7 @@ import ray
 from ray import serve
 from ray.serve.config import HTTPOptions
 
-from serve.catalogue import Catalogue, first_catalogue
+from serve.catalogue import first_catalogue
 from serve.config import ServeConfig
 from serve.keeper import Keeper, SharedCatalogues, SharedSessions
 from student.config import StudentConfig
@@ -29,17 +29,19 @@ HEALTH_S = 5.0
 
 @serve.ingress()
 class StudentReplica:
-    """One process with the models and the HTTP application over them. `catalogue` is what to begin with,
-    where the keeper knows no later one."""
+    """One process with the models and the HTTP application over them, as the keeper's catalogue has them now:
+    what was served first may be gone."""
 
-    def __init__(self, config: ServeConfig, catalogue: Catalogue, keeper: Any) -> None:
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, config: ServeConfig, keeper: Any
+    ) -> None:
         import torch
 
         from serve.fleet import Fleet
 
         torch.set_num_threads(max(1, math.floor(config.cpus)))
         self._keeper = keeper
-        self._fleet = Fleet(config, catalogue)
+        self._fleet = Fleet(config, await SharedCatalogues(keeper).current())
 
     def __serve_build_asgi_app__(self) -> Any:
         """Ray Serve asks for it after the constructor."""
@@ -70,7 +72,7 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
     _check_port(config.host, config.port)
     _check_room(config)
     tls = {"ssl_certfile": _path(config.tls_cert), "ssl_keyfile": _path(config.tls_key)}
-    options = {"host": config.host, "port": config.port, "request_timeout_s": 2 * config.deadline_s}
+    options = {"host": config.host, "port": config.port, "request_timeout_s": None}
     serve.start(http_options=HTTPOptions(**options, **(tls if config.tls_cert else {})))
     scale: dict[str, Any] = {"num_replicas": config.replicas}
     if config.max_replicas > config.replicas:
@@ -104,7 +106,7 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
         name="keeper", max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0}
     )
     kept = keeper.bind(config.max_sessions, config.session_expiry_s, 2 * config.deadline_s, catalogue)
-    serve.run(replica.bind(resolved, catalogue, kept), name=APP, route_prefix="/")
+    serve.run(replica.bind(resolved, kept), name=APP, route_prefix="/")
     return f"{'https' if config.tls_cert else 'http'}://{config.host}:{config.port}"
 
 

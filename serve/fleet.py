@@ -67,10 +67,14 @@ class Fleet:
 
         Raises `Problem` (422) where the folder may not be served from, or holds no student."""
         root = Path(self.config.models_under).resolve()
-        path = (root / folder).resolve()
+        try:
+            path = (root / folder).resolve()
+            found = any(path.glob("*.safetensors"))
+        except (OSError, ValueError) as error:
+            raise Problem(422, f"folder: {folder} cannot be looked into ({error})") from error
         if not path.is_relative_to(root):
             raise Problem(422, f"folder: {folder} is not within {self.config.models_under} (models_under)")
-        if not any(path.glob("*.safetensors")):
+        if not found:
             raise Problem(422, f"folder: {folder} holds no weights (*.safetensors)")
         like = self.catalogue.model(model) or self.catalogue.models[0]
         return replace(like.versions[-1].student, path=str(path)), fingerprint(path)
@@ -105,8 +109,9 @@ class Fleet:
             return
         try:
             self._services[place] = await asyncio.to_thread(self._load, place, student)
-        except (ValueError, OSError) as error:
-            raise Problem(422, f"{student.path} cannot be served: {error}") from error
+        except Exception as error:  # whatever a damaged checkpoint makes the libraries raise
+            told = f"{student.path} cannot be served ({type(error).__name__}: {error})"
+            raise Problem(422, told) from error
 
     def _load(self, place: Place, student: StudentConfig) -> Service:
         model, version = place

@@ -18,6 +18,7 @@ from serve.problems import Problem
 
 SYNC_S = 0.5
 """How often a replica asks what it should serve."""
+HEARTBEAT_S = 2.0
 logger = logging.getLogger("ray.serve")
 
 
@@ -48,7 +49,10 @@ class Follower:
         if wanted.revision <= self._fleet.catalogue.revision:
             return wanted
         try:
-            await self._fleet.follow(wanted)
+            following = asyncio.ensure_future(self._fleet.follow(wanted))
+            while not (await asyncio.wait([following], timeout=HEARTBEAT_S))[0]:
+                await self._tell()  # a load may take long, and a silent replica counts as gone
+            following.result()
             self._trouble = ""
         except Problem as problem:
             if self._trouble != problem.detail:

@@ -31,6 +31,9 @@ from serve.sessions import Sessions
 from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse
 from student.types import Prompt
 
+IN_LOOP = 4
+"""Requests whose pictures are decoded at once; those of more are decoded in a thread."""
+
 
 def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalogues) -> FastAPI:
     """The ASGI application."""
@@ -53,7 +56,7 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
     )
     problems.install(app, meters.refused)
     limit = int(fleet.config.max_body_mib * 2**20)
-    app.add_middleware(BodyLimit, limit=limit, count=meters.refused)
+    app.add_middleware(BodyLimit, limit=limit, within_s=fleet.config.deadline_s, count=meters.refused)
 
     async def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
@@ -70,8 +73,8 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         began = time.perf_counter()
         try:
             answers = await service.act(requests, prompts)
-        except Problem as problem:
-            meters.failed(service, problem.status)
+        except Exception as error:
+            meters.failed(service, error.status if isinstance(error, Problem) else 500)
             raise
         meters.decided(service, len(answers), time.perf_counter() - began)
         return answers
@@ -81,7 +84,9 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         parts = []
         for service, places in groups.items():
             chosen = [requests[place] for place in places]
-            parts.append(decided(service, chosen, service.prompts(chosen)))
+            few = len(chosen) <= IN_LOOP  # many pictures would hold up everybody else
+            prompts = service.prompts(chosen) if few else await asyncio.to_thread(service.prompts, chosen)
+            parts.append(decided(service, chosen, prompts))
         answers: dict[int, ActResponse] = {}
         for places, found in zip(groups.values(), await asyncio.gather(*parts), strict=True):
             answers |= dict(zip(places, found, strict=True))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
 
 from serve.catalogue import Catalogue
 from serve.catalogues import CatalogueTable, ReplicaState
@@ -37,6 +38,12 @@ async def _asked(keeper: Any, table: str, method: str, *arguments: Any) -> Any:
         if isinstance(error.cause, Problem):
             raise error.cause from None
         raise
+    except (RayError, RayServeException) as error:
+        raise Problem(
+            503,
+            "the process that keeps sessions and models is being replaced: ask again",
+            {"Retry-After": "2"},
+        ) from error
 
 
 class SharedSessions:
@@ -72,6 +79,10 @@ class SharedCatalogues:
 
     def __init__(self, keeper: Any) -> None:
         self._keeper = keeper
+
+    async def current(self) -> Catalogue:
+        catalogue: Catalogue = await self._ask("current")
+        return catalogue
 
     async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
         catalogue: Catalogue = await self._ask("sync", replica, serving, trouble, metrics)

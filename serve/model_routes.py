@@ -7,12 +7,13 @@ made, what was served is served on.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 from fastapi import Depends, FastAPI, Response
 from pydantic import BaseModel, Field
 
-from serve.catalogue import Catalogue
+from serve.catalogue import NAME, Catalogue
 from serve.catalogues import Catalogues, ReplicaState
 from serve.fleet import Fleet
 from serve.follower import SYNC_S, Follower
@@ -110,8 +111,7 @@ def install(app: FastAPI, fleet: Fleet, catalogues: Catalogues, follower: Follow
     async def offer(name: str, offered: Offer, response: Response) -> Change:
         """Serve a checkpoint folder under this name: a new model, a canary, or in place of what is served.
         202: not all replicas do yet; `replicas` says which, and why."""
-        if not name or "@" in name or not name.isprintable() or name != name.strip():
-            raise Problem(422, "name: a model's name is printable, without @, and not empty")
+        _check_name(name)
         base = await follower.sync()
         student, version = await asyncio.to_thread(fleet.student_at, offered.folder, name)
         catalogue = base.offering(name, version, student, offered.share)
@@ -126,7 +126,15 @@ def install(app: FastAPI, fleet: Fleet, catalogues: Catalogues, follower: Follow
     @app.delete("/v1/models/{name}", dependencies=[Depends(may_administer)], responses=REFUSALS)
     async def retire(name: str, response: Response, version: str = "") -> Change:
         """Take out a version of a model, or without `version` the model."""
+        _check_name(name)
         return await changed((await follower.sync()).without(name, version), response)
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(NAME, name):
+        raise Problem(
+            422, "name: a model's name has letters, digits, dot, dash and underscore; a version is ?version="
+        )
 
 
 def _check_count(catalogue: Catalogue, most: int) -> None:

@@ -19,11 +19,13 @@ REFUSALS: dict[int | str, dict[str, object]] = {
         401: "no known key",
         403: "the key lacks the scope",
         404: "no such session, model or version",
+        408: "the body did not come in time",
         409: "the session is deciding, or the models were changed meanwhile",
         413: "body or picture too large",
         415: "not JSON, or no form where one is asked for",
         422: "not an observation",
         429: "too many requests: see Retry-After",
+        503: "a process is being replaced: see Retry-After",
         504: "past the deadline",
     }.items()
 }

@@ -5,7 +5,10 @@ Invariant: the decision on an observation is that of `Student.decide` on its pro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from serve.batcher import Batcher
 from serve.config import ServeConfig
@@ -15,6 +18,7 @@ from student.prompts import build_prompt
 from student.student import Student
 from student.types import Prompt
 from worlds.base import join_reply
+from worlds.types import Goal, Observation, Status
 
 
 class Service:
@@ -24,9 +28,17 @@ class Service:
         self.config, self.model, self.version = config, model, version
         self._student = Student.load(student)
         self._memory_notes = student.memory_notes
+        self._prove()
         self.batcher = Batcher(
             self._student.decide, config.max_batch, config.max_queue, config.deadline_s, config.target_s
         )
+
+    def _prove(self) -> None:
+        """Decide once: weights that cannot are refused here. Raises ValueError."""
+        seen = Observation(np.zeros((64, 64, 3), np.uint8), Goal("go"), Status(), (), (), ("go", "stay"), ())
+        decision = self._student.decide([build_prompt(seen)], 0.0, [0])[0]
+        if not math.isfinite(decision.logprob):
+            raise ValueError("its log-probabilities are not finite numbers")
 
     def prompts(self, requests: Sequence[ActRequest]) -> list[Prompt]:
         """What the student is shown. Raises `Problem` for a picture that is none."""

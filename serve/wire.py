@@ -17,6 +17,8 @@ from worlds.types import Goal, Observation, Sound, Status, Turn
 
 MAX_TEXT = 300
 MAX_CANDIDATES = 512
+MAX_CANDIDATE_TEXT = 4096
+"""Characters of all candidates of a kind: memory for scoring grows with the square of their tokens."""
 
 
 def _plain(text: str) -> str:
@@ -34,13 +36,25 @@ def distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def bounded(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Raise ValueError where all texts together are longer than what can be scored."""
+    if sum(map(len, texts)) > MAX_CANDIDATE_TEXT:
+        raise ValueError(f"all of them together have at most {MAX_CANDIDATE_TEXT} characters")
+    return texts
+
+
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_plain)]
 Word = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=r"^\S(.*\S)?$"),
     AfterValidator(_plain),
 ]
-Candidates = Annotated[tuple[Word, ...], Field(max_length=MAX_CANDIDATES), AfterValidator(distinct)]
+Candidates = Annotated[
+    tuple[Word, ...],
+    Field(max_length=MAX_CANDIDATES),
+    AfterValidator(distinct),
+    AfterValidator(bounded),
+]
 """Texts to choose among."""
 Picture = Annotated[str, Field(description="A PNG or JPEG, base64, with or without a data: prefix.")]
 Role = Literal["manager", "conductor", "actor"]

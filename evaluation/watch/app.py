@@ -61,7 +61,12 @@ def make_app(playground: Playground, keys: KeyRing) -> FastAPI:
     # FastAPI's own pages load from elsewhere, which the policy forbids.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     problems.install(app, _uncounted)
-    app.add_middleware(BodyLimit, limit=int(playground.config.max_body_mib * 2**20), count=_uncounted)
+    app.add_middleware(
+        BodyLimit,
+        limit=int(playground.config.max_body_mib * 2**20),
+        within_s=playground.config.timeout_s,
+        count=_uncounted,
+    )
     app.add_middleware(Guarded)
 
     def caller(authorization: Authorization = None) -> str:

@@ -146,3 +146,31 @@ def test_a_model_that_breaks_is_told_to_those_who_waited_and_to_nobody_else() ->
         assert (await ask(batcher, "a"))[0].action == "a"
 
     asyncio.run(scene())
+
+
+def test_a_request_that_breaks_the_model_fails_alone() -> None:
+    async def scene() -> None:
+        model = Model(permits=0)
+        batcher = Batcher(model, max_batch=8, max_queue=10, deadline_s=20)
+        first = asyncio.create_task(ask(batcher, "a"))
+        while not model.batches:
+            await asyncio.sleep(0.001)
+        names = ["b", "bad", "c"]
+        later = [asyncio.create_task(ask(batcher, name)) for name in names]
+        await asyncio.sleep(0.01)
+        model.permits.release(20)
+        answers = await asyncio.gather(first, *later, return_exceptions=True)
+        told = [one if isinstance(one, RuntimeError) else one[0].action for one in answers]  # type: ignore[index]
+        assert (told[0], told[1], told[3]) == ("a", "b", "c")
+        assert isinstance(told[2], RuntimeError)
+        assert [sorted(texts) for texts, _ in model.batches] == [
+            ["a"],
+            ["b", "bad", "c"],
+            ["b"],
+            ["bad"],
+            ["c"],
+        ]
+        await batcher.drain()
+        batcher.close()
+
+    asyncio.run(scene())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -334,3 +335,34 @@ def test_the_meters_of_all_replicas_are_told_apart(folders: Path) -> None:
         assert f'retort_request_seconds_bucket{{le="0.005",{told}}} {fast}.0' in text
     assert 'retort_refused_total{replica="y",status="429"} 1.0' in text
     assert text.count("# TYPE retort_decisions_total counter") == 1
+
+
+def test_what_cannot_decide_is_not_served(client: TestClient, folders: Path) -> None:
+    """Weights that are no numbers, and an architecture that cannot be built."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folders / "b", folders / "nan")
+    tensors = load_file(folders / "nan" / "model.safetensors")
+    save_file(
+        {name: one * float("nan") for name, one in tensors.items()}, folders / "nan" / "model.safetensors"
+    )
+    shutil.copytree(folders / "b", folders / "headless")
+    config = folders / "headless" / "config.json"
+    config.write_text(config.read_text().replace('"num_attention_heads": 2', '"num_attention_heads": 0'))
+    for name in ("nan", "headless"):
+        assert "cannot be served" in problem(client.put("/v1/models/tiny", json={"folder": name}))["detail"]
+    assert problem(client.put("/v1/models/tiny", json={"folder": "a" * 299}))["status"] == 422
+    assert problem(client.delete("/v1/models/tiny@x"))["status"] == 422
+    assert answered_by(client) == f"tiny@{fingerprint(folders / 'a')}"
+    long = [f"{'x' * 290} {number}" for number in range(20)]
+    request = json.loads(body(observations(1)[0]))
+    request["observation"]["actions"] = long
+    assert "characters" in problem(client.post("/v1/act", json=request))["detail"]
+
+
+def test_another_tokenizer_is_another_version(folders: Path, tmp_path: Path) -> None:
+    shutil.copytree(folders / "b", tmp_path / "copy")
+    assert fingerprint(tmp_path / "copy") == fingerprint(folders / "b")
+    file = tmp_path / "copy" / "tokenizer.json"
+    file.write_text(file.read_text() + "\n")
+    assert fingerprint(tmp_path / "copy") != fingerprint(folders / "b")
