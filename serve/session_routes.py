@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ValidationError
 
 from serve.fleet import Fleet
+from serve.images import decode_frame
 from serve.keys import Authorization, KeyRing
 from serve.problems import REFUSALS, Problem, body_of, where_and_why
 from serve.sessions import SessionInfo, SessionRequest, Sessions, StepRequest
@@ -55,6 +56,8 @@ def install(
             await sessions.finish(name, step.outcome, turn)
 
     async def begin(owner: str, request: SessionRequest) -> SessionInfo:
+        if request.goal.image is not None:
+            decode_frame(request.goal.image, fleet.config.max_pixels)  # what is kept is a picture
         asked = ActRequest.model_construct(model=request.model, role=request.role)
         service = fleet.choose(asked)
         pinned = request.model_copy(update={"model": f"{service.model}@{service.version}"})

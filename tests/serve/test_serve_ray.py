@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
+import websockets.sync.client
 from serving import observations
 from tiny import ACTIONS, NOTES, tiny_student
 
@@ -202,7 +204,19 @@ def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path
             "the replica that came for the killed one serves the new weights"
         )
         assert len(answers) > after + 100
+        _a_connection_outlives_the_deadline_of_a_request(url)
         _what_is_too_much_or_too_slow_is_ended(url)
+
+
+def _a_connection_outlives_the_deadline_of_a_request(url: str) -> None:
+    frame = encode_frame(observations(1)[0].frame)
+    with websockets.sync.client.connect(url.replace("http", "ws") + "/v1/session") as socket_:
+        socket_.send(json.dumps({"goal": {"text": "red"}, "actions": list(ACTIONS)}))
+        assert json.loads(socket_.recv(timeout=20))["decisions"] == 0
+        for _ in range(2):
+            socket_.send(json.dumps({"frame": frame}))
+            assert json.loads(socket_.recv(timeout=20))["action"] in ACTIONS
+            time.sleep(8)  # a request has 3 s here
 
 
 def _what_is_too_much_or_too_slow_is_ended(url: str) -> None:

@@ -77,6 +77,11 @@ def test_a_failed_decision_changes_nothing(client: TestClient) -> None:
     client.delete(f"/v1/sessions/{name}")
 
 
+def test_what_a_session_keeps_is_a_picture(client: TestClient) -> None:
+    opening = {"goal": {"text": "red", "image": "!" * 1000}, "actions": ["go"]}
+    assert problem(client.post("/v1/sessions", json=opening))["status"] == 422
+
+
 def test_a_closed_loop_over_one_connection_decides_as_a_session(client: TestClient) -> None:
     frames = [json.loads(body(one))["observation"]["frame"] for one in observations(3)]
     name = client.post("/v1/sessions", json=EPISODE.model_dump(mode="json")).json()["id"]
