@@ -86,6 +86,11 @@ class KeyRing:
         self._clock = clock
         self._allowance: dict[str, tuple[float, float]] = {}
 
+    @property
+    def asks(self) -> bool:
+        """Whether a key is asked for."""
+        return self._keys is not None
+
     def check(self, authorization: str | None, *scopes: str) -> str:
         """The name of the key in an `Authorization: Bearer KEY` header ("" where none is asked for).
 

@@ -31,6 +31,8 @@ from serve.problems import Problem
 from student.config import StudentConfig
 from student.fingerprint import fingerprint
 
+HERE = "http://127.0.0.1"
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,7 +45,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def client(folders: Path) -> Iterator[TestClient]:
-    with TestClient(served_app(student_of(folders, "a"), settings(folders))) as opened:
+    with TestClient(served_app(student_of(folders, "a"), settings(folders)), base_url=HERE) as opened:
         yield opened
 
 
@@ -181,6 +183,9 @@ def test_an_episode_keeps_its_version(client: TestClient, folders: Path) -> None
 
 
 def test_what_cannot_be_served_changes_nothing(client: TestClient, folders: Path, tmp_path: Path) -> None:
+    foreign = {"Host": "evil.example"}
+    refused = client.put("/v1/models/tiny", json={"folder": "b"}, headers=foreign)
+    assert problem(refused)["status"] == 403
     (folders / "empty").mkdir(exist_ok=True)
     broken = folders / "broken"
     broken.mkdir(exist_ok=True)
@@ -211,7 +216,7 @@ def test_only_an_administrator_changes_what_is_served(folders: Path, tmp_path: P
     file = tmp_path / "keys.json"
     bearer = {name: f"Bearer {add_key(file, name, [name], 0)}" for name in ("act", "admin")}
     app = served_app(student_of(folders, "a"), settings(folders), KeyRing(read_keys(file)))
-    with TestClient(app) as client:
+    with TestClient(app, base_url=HERE) as client:
         for name, status in (("act", 403), ("admin", 200)):
             offered = client.put(
                 "/v1/models/tiny", json={"folder": "b"}, headers={"Authorization": bearer[name]}
@@ -229,7 +234,7 @@ def test_no_request_is_lost_while_versions_change(folders: Path) -> None:
 
     async def run() -> None:
         transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx2.AsyncClient(transport=transport, base_url=HERE) as client:
             stop = asyncio.Event()
 
             async def ask(number: int) -> None:
@@ -297,7 +302,7 @@ def test_a_replica_that_is_behind_changes_what_all_should_serve(folders: Path, t
     gone = StudentConfig(path=str(tmp_path / "gone"), device="cpu")
     asyncio.run(shared.change(first.offering("tiny", "0" * 12, gone, 0.5)))
     app = make_app(Fleet(settings(folders), first), KeyRing(None), table(), shared)
-    with TestClient(app) as client:
+    with TestClient(app, base_url=HERE) as client:
         assert client.get("/v1/models").json()["data"][0]["versions"][0]["share"] == 1.0
         left = client.delete("/v1/models/tiny", params={"version": "0" * 12})
         assert (left.status_code, left.json()["revision"]) == (200, 3), left.text
