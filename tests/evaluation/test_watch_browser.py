@@ -124,6 +124,7 @@ def test_the_student_plays_a_whole_episode_on_a_phone(browser: Any, url: str, tm
     watched = Watched(browser, 390, 844, tmp_path, has_touch=True, is_mobile=True, reduced_motion="reduce")
     page = watched.page
     page.goto(url)
+    expect(page.locator("#student")).to_contain_text("voxel")  # else the next visit breaks its request off
     assert watched.fits()
     begun(watched, url, "voxel/goal_image", "1", 1)
     assert watched.fits()
