@@ -21,8 +21,10 @@ from serve.wire import ActRequest
 from student.config import StudentConfig
 from student.fingerprint import fingerprint
 
-GRACE_S = 1.0
-"""Until a version that was taken out is let go: requests that chose it are still on their way to it."""
+LOOK_S = 0.1
+"""How often a version that was taken out is looked at, until all who chose it have their answers."""
+LET_GO_S = 120.0
+"""It is let go by then: a request has a deadline, and its pictures are decoded long before."""
 logger = logging.getLogger("ray.serve")
 
 Place = tuple[str, str]
@@ -133,7 +135,9 @@ def _wanted(catalogue: Catalogue) -> dict[Place, StudentConfig]:
 
 
 async def _let_go(service: Service) -> None:
-    await asyncio.sleep(GRACE_S)
+    ends = asyncio.get_running_loop().time() + LET_GO_S
+    while not service.idle and asyncio.get_running_loop().time() < ends:
+        await asyncio.sleep(LOOK_S)
     await service.batcher.drain()
     service.batcher.close()
     logger.info("let go of %s@%s", service.model, service.version)

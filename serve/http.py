@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, File, Form, Response, UploadFile
@@ -81,14 +81,18 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
 
     async def decide(requests: tuple[ActRequest, ...]) -> list[ActResponse]:
         groups = grouped([fleet.choose(request) for request in requests])
-        parts = []
-        for service, places in groups.items():
-            chosen = [requests[place] for place in places]
-            few = len(chosen) <= IN_LOOP  # many pictures would hold up everybody else
-            prompts = service.prompts(chosen) if few else await asyncio.to_thread(service.prompts, chosen)
-            parts.append(decided(service, chosen, prompts))
         answers: dict[int, ActResponse] = {}
-        for places, found in zip(groups.values(), await asyncio.gather(*parts), strict=True):
+        with ExitStack() as stack:
+            for service in groups:
+                stack.enter_context(service.used())
+            parts = []
+            for service, places in groups.items():
+                chosen = [requests[place] for place in places]
+                few = len(chosen) <= IN_LOOP  # many pictures would hold up everybody else
+                prompts = service.prompts(chosen) if few else await asyncio.to_thread(service.prompts, chosen)
+                parts.append((service, chosen, prompts))
+            told = await asyncio.gather(*(decided(*part) for part in parts))
+        for places, found in zip(groups.values(), told, strict=True):
             answers |= dict(zip(places, found, strict=True))
         return [answers[place] for place in range(len(requests))]
 
@@ -127,8 +131,9 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
             alternatives=0,
         )
         service = fleet.choose(asked)
-        prompts = service.prompts([asked])
-        (answer,) = await decided(service, [asked], prompts)
+        with service.used():
+            prompts = service.prompts([asked])
+            (answer,) = await decided(service, [asked], prompts)
         if request.stream:
             return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
         return chat.completion(answer, *service.tokens(prompts[0], answer))

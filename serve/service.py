@@ -6,7 +6,8 @@ Invariant: the decision on an observation is that of `Student.decide` on its pro
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -26,12 +27,27 @@ class Service:
 
     def __init__(self, config: ServeConfig, student: StudentConfig, model: str, version: str) -> None:
         self.config, self.model, self.version = config, model, version
+        self._users = 0
         self._student = Student.load(student)
         self._memory_notes = student.memory_notes
         self._prove()
         self.batcher = Batcher(
             self._student.decide, config.max_batch, config.max_queue, config.deadline_s, config.target_s
         )
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody who chose this version still waits for it."""
+        return not self._users
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """From the choice of this version to its answer: until then it is not let go."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
 
     def _prove(self) -> None:
         """Decide once: weights that cannot are refused here. Raises ValueError."""

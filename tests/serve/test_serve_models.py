@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from serve.http import make_app
 from serve.keys import KeyRing, add_key, read_keys
 from serve.meters import Meters, merged
 from serve.problems import Problem
+from serve.service import Service
 from student.config import StudentConfig
 from student.fingerprint import fingerprint
 
@@ -253,6 +255,34 @@ def test_no_request_is_lost_while_versions_change(folders: Path) -> None:
     asyncio.run(run())
     assert {status for status, _ in answers} == {200}, answers
     assert {version for _, version in answers} == versions
+
+
+def test_a_version_is_kept_until_who_chose_it_has_asked(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures that take long to decode: the version is taken out meanwhile, and answers all the same."""
+    app = served_app(student_of(folders, "a"), settings(folders))
+    requests = {"requests": [json.loads(body(one)) for one in observations(8)]}
+    decode = Service.prompts
+
+    def slowly(self: Service, asked: Any) -> Any:
+        if self.version == fingerprint(folders / "a"):
+            time.sleep(2.0)
+        return decode(self, asked)
+
+    monkeypatch.setattr(Service, "prompts", slowly)
+
+    async def run() -> tuple[httpx2.Response, httpx2.Response]:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url=HERE, timeout=30) as client:
+            asking = asyncio.create_task(client.post("/v1/act/batch", json=requests))
+            await asyncio.sleep(0.2)
+            changed = await client.put("/v1/models/tiny", json={"folder": "b"})
+            return changed, await asking
+
+    changed, answered = asyncio.run(run())
+    assert (changed.status_code, answered.status_code) == (200, 200)
+    assert {one["version"] for one in answered.json()["responses"]} == {fingerprint(folders / "a")}
 
 
 def test_a_keeper_that_forgot_is_told_again_and_a_conflict_is_refused(folders: Path) -> None:

@@ -20,6 +20,7 @@ import httpx2
 import psutil
 import pytest
 import websockets.sync.client
+from endpoints import free_port
 from serving import observations
 from tiny import ACTIONS, NOTES, tiny_student
 
@@ -36,12 +37,6 @@ from worlds.types import Observation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RECORDED = 500
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -232,5 +227,5 @@ def _what_is_too_much_or_too_slow_is_ended(url: str) -> None:
         with Client(url) as client:
             client.act(observations(1)[0])
         began = time.monotonic()
-        assert re.match(rb"HTTP/1.1 (408|4\d\d|5\d\d)|^$", slow.recv(100))
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
         assert time.monotonic() - began < 20
