@@ -57,8 +57,6 @@ class ServeConfig:
         for name in ("replicas", "max_batch", "max_queue", "max_pixels", "max_sessions", "max_versions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"serve.{name}={getattr(self, name)} must be at least 1")
-        if not 0 < self.port < 65536:
-            raise ValueError(f"serve.port={self.port} is no port: choose 1 to 65535")
         if self.max_replicas and self.max_replicas < self.replicas:
             raise ValueError("serve.max_replicas is 0 (no autoscaling) or at least serve.replicas")
         for name in ("target_s", "deadline_s", "max_body_mib", "target_queue", "cpus", "session_expiry_s"):
@@ -68,19 +66,26 @@ class ServeConfig:
             raise ValueError("serve.gpus is 0 or more")
         if self.temperature < 0:
             raise ValueError("serve.temperature is 0 (always the best action) or more")
-        if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("serve.tls_cert and serve.tls_key belong together: give both, or none")
-        for name in ("keys", "tls_cert", "tls_key"):
-            file = getattr(self, name)
-            if file and not Path(file).is_file():
-                raise ValueError(f"serve.{name}={file} is no file: name one, or leave it out")
         if unknown := sorted(set(self.roles) - set(ROLES)):
             raise ValueError(f"serve.roles names {unknown[0]!r}: a role is one of {', '.join(ROLES)}")
-        if not self.keys and not is_loopback(self.host):
-            raise ValueError(
-                f"serve.host={self.host} is reachable from elsewhere: make a key with `python retort.py key "
-                "NAME --file keys.json` and serve with keys=keys.json, or keep to 127.0.0.1"
-            )
+        check_access("serve", self.host, self.port, self.keys, self.tls_cert, self.tls_key)
+
+
+def check_access(what: str, host: str, port: int, keys: str, tls_cert: str, tls_key: str) -> None:
+    """Raise ValueError, naming the key of `what` ("serve", "watch"), where it may not or cannot listen so:
+    beyond loopback only with keys, and the files are there."""
+    if not 0 < port < 65536:
+        raise ValueError(f"{what}.port={port} is no port: choose 1 to 65535")
+    if bool(tls_cert) != bool(tls_key):
+        raise ValueError(f"{what}.tls_cert and {what}.tls_key belong together: give both, or none")
+    for name, file in (("keys", keys), ("tls_cert", tls_cert), ("tls_key", tls_key)):
+        if file and not Path(file).is_file():
+            raise ValueError(f"{what}.{name}={file} is no file: name one, or leave it out")
+    if not keys and not is_loopback(host):
+        raise ValueError(
+            f"{what}.host={host} is reachable from elsewhere: make a key with `python retort.py key NAME "
+            f"--file keys.json` and {what} with keys=keys.json, or keep to 127.0.0.1"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from serve.config import is_loopback
+from serve.config import check_access
 
 
 @dataclass
@@ -43,8 +42,6 @@ class WatchConfig:
                 f"watch.student={self.student} is no URL: give the one that `python retort.py serve` prints, "
                 "such as http://127.0.0.1:8000"
             )
-        if not 0 < self.port < 65536:
-            raise ValueError(f"watch.port={self.port} is no port: choose 1 to 65535")
         if self.temperature < 0:
             raise ValueError("watch.temperature is 0 (always the best action) or more")
         if self.frame_size < 16 or self.frame_size % 8:
@@ -53,17 +50,7 @@ class WatchConfig:
             raise ValueError("watch.max_episodes and watch.max_pixels are at least 1")
         if min(self.expiry_s, self.timeout_s, self.max_body_mib) <= 0:
             raise ValueError("watch.expiry_s, watch.timeout_s and watch.max_body_mib are more than 0")
-        if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("watch.tls_cert and watch.tls_key belong together: give both, or none")
-        for name in ("keys", "tls_cert", "tls_key"):
-            file = getattr(self, name)
-            if file and not Path(file).is_file():
-                raise ValueError(f"watch.{name}={file} is no file: name one, or leave it out")
-        if not self.keys and not is_loopback(self.host):
-            raise ValueError(
-                f"watch.host={self.host} is reachable from elsewhere: make a key with `python retort.py key "
-                "NAME --file keys.json` and start with keys=keys.json, or keep to 127.0.0.1"
-            )
+        check_access("watch", self.host, self.port, self.keys, self.tls_cert, self.tls_key)
 
 
 def _is_url(text: str) -> bool:
