@@ -40,10 +40,8 @@ RECORDED = 500
 
 
 @contextmanager
-def served(
-    folder: Path, log: Path, key: str = "", *overrides: str
-) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The command in a process of its own, writing to `log`, ready to answer, and its URL."""
+def served(folder: Path, log: Path, *overrides: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The command in a process of its own, writing to `log`, every replica ready to answer, and its URL."""
     port = free_port()
     command = [sys.executable, "retort.py", "serve", str(folder), f"port={port}", "cpus=0.5", *overrides]
     with log.open("wb") as output:
@@ -51,15 +49,10 @@ def served(
     url = f"http://127.0.0.1:{port}"
     try:
         end = time.monotonic() + 120
-        while True:
-            try:
-                with Client(url, key) as client:
-                    client.models()
-                break
-            except (httpx2.HTTPError, Refused):  # not up yet
-                if process.poll() is not None or time.monotonic() > end:
-                    pytest.fail(f"nothing answers: {log.read_text()[-3000:]}")
-                time.sleep(0.5)
+        while "Ctrl-C ends it" not in log.read_text():  # said once all replicas are up
+            if process.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"nothing answers: {log.read_text()[-3000:]}")
+            time.sleep(0.5)
         yield process, url
     finally:
         if process.poll() is None:
@@ -80,7 +73,7 @@ def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, 
         for decision in model.decide([build_prompt(o) for o in seen[start : start + 50]], 0.0, [0] * 50)
     ]
     key = add_key(tmp_path / "keys.json", "test", ["act"], 0)
-    with served(folder, tmp_path / "log", key, f"keys={tmp_path / 'keys.json'}", "replicas=2") as (
+    with served(folder, tmp_path / "log", f"keys={tmp_path / 'keys.json'}", "replicas=2") as (
         process,
         url,
     ):
@@ -131,7 +124,7 @@ def test_the_loop_on_the_page_plays_an_episode(tmp_path: Path) -> None:
 def test_a_playground_beside_the_server_asks_it_and_ends_with_it(folder: Path, tmp_path: Path) -> None:
     port = free_port()
     page = f"http://127.0.0.1:{port}"
-    with served(folder, tmp_path / "log", "", "--watch", f"watch.port={port}") as (process, _):
+    with served(folder, tmp_path / "log", "--watch", f"watch.port={port}") as (process, _):
         end = time.monotonic() + 120
         while True:
             try:
@@ -163,7 +156,7 @@ def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path
     tiny_student(seed=5).save(tmp_path / "next", {"title": "next"})
     old, new = fingerprint(folder), fingerprint(tmp_path / "next")
     seen = observations(40)
-    with served(folder, tmp_path / "log", "", "replicas=2", f"models_under={tmp_path}", "deadline_s=3") as (
+    with served(folder, tmp_path / "log", "replicas=2", f"models_under={tmp_path}", "deadline_s=3") as (
         process,
         url,
     ):
