@@ -42,14 +42,15 @@ HISTORY_LENGTHS = (0, 0, 1, 1, 2, 2, 4, 8)
 @dataclass
 class PretrainConfig:
     """`world` is "voxel" or "babyai"; `out` the folder of the base model; `init` a base model to go on from
-    ("": none). `frames` views are collected by `workers` processes. Steps of 0 leave a stage out.
-    In a share `captions` of the question stage's frames one question asks for all that is in sight.
-    `vision_lr` > 0 lets the encoder learn in that stage too. `bf16` multiplies in bfloat16 (weights,
-    attention and losses stay in float32) where the processor has it: half the time."""
+    ("": none), with `fresh_language` its encoder alone. `frames` views are collected by `workers` processes.
+    Steps of 0 leave a stage out. In a share `captions` of the question stage's frames one question asks for
+    all that is in sight. `vision_lr` > 0 lets the encoder learn in that stage too. `bf16` multiplies in
+    bfloat16 (weights, attention and losses stay in float32) where the processor has it: half the time."""
 
     world: str = "voxel"
     out: str = "runs/base"
     init: str = ""
+    fresh_language: bool = False
     seed: int = 0
     frames: int = 200_000
     frame_size: int = 64
@@ -76,6 +77,8 @@ class PretrainConfig:
         for name in ("seed", "workers", "dense_steps", "question_steps", "vision_lr"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
+        if self.fresh_language and not self.init:
+            raise ValueError("fresh_language=true keeps the encoder of a base model: say which with init=")
         if not (0 < self.dense_lr < 1 and 0 < self.question_lr < 1 and self.vision_lr < 1):
             raise ValueError("dense_lr, question_lr and vision_lr are learning rates: between 0 and 1")
         if not 0 <= self.captions <= 1:
@@ -136,8 +139,9 @@ def command(config: PretrainConfig) -> str:
 def new_student(config: PretrainConfig, source: GroundingSource, views: data.Views) -> Student:
     """A student whose tokenizer knows every word of the source, and its notes and actions as one token each,
     fresh or from `config.init`."""
-    if config.init:
-        return Student.load(StudentConfig(path=config.init, dtype="float32"))
+    trained = Student.load(StudentConfig(path=config.init, dtype="float32")) if config.init else None
+    if trained is not None and not config.fresh_language:
+        return trained
     shown = [question for questions in views.questions[:2000] for question in questions]
     shown = [question for question in shown if config.captions or question.kind != "caption"]
     asked = {question.text for question in shown}
@@ -147,7 +151,11 @@ def new_student(config: PretrainConfig, source: GroundingSource, views: data.Vie
     words += vocabulary(config.world)
     things = [name.replace("_", " ") for name in source.class_names if "_" in name]
     phrases = [*note_phrases(source.notes), *source.actions, *things]
-    return Student.fresh(StudentConfig(dtype="float32"), seed=config.seed, words=words, phrases=phrases)
+    student = Student.fresh(StudentConfig(dtype="float32"), seed=config.seed, words=words, phrases=phrases)
+    if trained is not None:
+        encoder = trained.policy.model.model.vision_tower.state_dict()
+        student.policy.model.model.vision_tower.load_state_dict(encoder)
+    return student
 
 
 def vocabulary(world: str) -> tuple[str, ...]:
@@ -292,6 +300,9 @@ def learn_to_answer(
         else (_features(student, views.frames), _features(student, views.goal_images))
     )
     visual_tokens = student.visual_tokens(views.frames[:1])
+    # What is never an answer here (actions, words of goals) must not be learnt to be one never: the student
+    # is to say it later. So only answers compete.
+    never = ~data.answer_tokens(student, views, config.captions)
     text = model.model.language_model.config
     usual, text._attn_implementation = text._attn_implementation, FLOAT32_ATTENTION
     optimiser, schedule = _optimiser(groups, config.question_steps)
@@ -311,7 +322,7 @@ def learn_to_answer(
             embeds = policy.embed(packed.input_ids, features)
             hidden = policy.hidden(embeds, packed.mask, packed.position_ids)
             asked = packed.targets >= 0
-            logits = policy.logits(hidden[asked])
+            logits = policy.logits(hidden[asked]).masked_fill(never, -math.inf)
         loss = nn.functional.cross_entropy(logits, packed.targets[asked])
         _descend(loss, optimiser, schedule)
         if step % 50 == 0 or step == config.question_steps - 1:

@@ -194,6 +194,18 @@ def _tensors(
     return tensors[0], tensors[1], tensors[2], additive(seen, student.policy.model.dtype)
 
 
+def answer_tokens(student: Student, views: Views, captions: float = 0.0) -> Tensor:
+    """(vocabulary,) bool: the tokens that the answers to the questions about `views` are made of; those of
+    captions too where there are any."""
+    tokenizer = _Cached(student, 0)
+    asked = [question for questions in views.questions for question in questions]
+    answers = {(q.kind, q.answer): q for q in asked if captions or q.kind != "caption"}
+    ids = sorted({token for question in answers.values() for token in tokenizer.answer(question)})
+    tokens = torch.zeros(student.policy.model.get_input_embeddings().num_embeddings, dtype=torch.bool)
+    tokens[ids] = True
+    return tokens.to(student.device)
+
+
 class _Cached:
     """Token ids of texts; most questions and answers recur."""
 

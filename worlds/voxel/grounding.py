@@ -7,6 +7,7 @@ than the frame that it is asked about.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +42,13 @@ from worlds.voxel.tasks.common import (
 GRID = 8
 VIEWS_PER_WORLD = 32
 AIMED = 0.6
-"""Share of viewpoints chosen so that some landmark or animal lies within the field of view."""
+"""Share of viewpoints chosen so that something that is asked about lies within the field of view."""
 DEPTHS = (6.0, 14.0)
 """Blocks along the ray: bounds of the dense classes "near" and "mid"."""
-ANIMALS_AIMED = 3
-"""Training views are aimed at animals so many times as often as at landmarks: they are small, look like one
-another, and wander off. Views of the other splits are aimed at both alike."""
+ANIMALS_AIMED, RESOURCES_AIMED = 3, 2
+"""Training views are aimed at an animal or at a resource so many times as often as at a landmark: animals are
+small, look like one another, and wander off; ores are few, and look like stone. Views of the other splits
+are aimed at landmarks and animals alike."""
 CELL_PIXELS = 2
 """A class is present in a grid cell of a 64x64 frame when at least so many of its 64 pixels show it."""
 _SURFACES = {
@@ -60,6 +62,7 @@ _SURFACES = {
 ANIMAL_NAMES = tuple(ANIMAL_KIND)
 NAMED = (*LANDMARKS, *ANIMAL_NAMES, *RESOURCES)
 """Everything that is asked about by name."""
+Aims = Sequence[NDArray[np.float64]]
 
 
 @njit(cache=True)
@@ -110,7 +113,7 @@ class VoxelGrounding:
     """A `GroundingSource` over fresh voxel worlds of all sizes that the tasks use.
 
     `named` and `pictured` questions are about `NAMED` and landmarks, `heard` ones about each animal
-    that can be heard. About 60 % of the frames are aimed at a landmark or an animal.
+    that can be heard. About 60 % of the frames are aimed at something that is asked about.
     """
 
     class_names: tuple[str, ...] = (*LANDMARKS, *ANIMAL_NAMES, *RESOURCES, *_SURFACES, "sky", "near", "mid")
@@ -145,10 +148,8 @@ class VoxelGrounding:
                     shown.append((name, len(images)))
                     images.append(picture)
             pictures.append(shown)
-            views += [
-                self._look(ground, rng, ANIMALS_AIMED if split == "pretrain" else 1)
-                for _ in range(min(VIEWS_PER_WORLD, count - len(views)))
-            ]
+            aims = _aims(ground, split)
+            views += [self._look(ground, rng, aims) for _ in range(min(VIEWS_PER_WORLD, count - len(views)))]
         questions = [
             self._ask(view, pictures[(index // VIEWS_PER_WORLD + 1) % worlds], rng)
             for index, view in enumerate(views)
@@ -164,9 +165,9 @@ class VoxelGrounding:
             goal_images=np.stack(images) if images else None,
         )
 
-    def _look(self, ground: Ground, rng: np.random.Generator, animals_aimed: int) -> _View:
+    def _look(self, ground: Ground, rng: np.random.Generator, aims: Aims) -> _View:
         state = ground.state
-        _choose_view(ground, rng, animals_aimed)
+        _choose_view(ground, rng, aims)
         rendered = render(state, 0, 0, self.frame_size)
         return _View(
             rendered,
@@ -221,14 +222,33 @@ def _random_ground(rng: np.random.Generator, split: Split) -> Ground:
     return scatter(ground, rng, PILES) if rng.random() < 0.5 else ground
 
 
-def _choose_view(ground: Ground, rng: np.random.Generator, animals_aimed: int) -> None:
-    """Stand body 0 somewhere on foot, often so that a landmark or an animal (drawn `animals_aimed` times as
-    often) lies ahead."""
+def _aims(ground: Ground, split: Split) -> Aims:
+    """Where the things are that views are aimed at: (n, 3) x, y, z of each, as often as it is to be drawn."""
+    often = dict.fromkeys((*LANDMARKS, *ANIMAL_NAMES), 1)
+    if split == "pretrain":
+        often |= dict.fromkeys(ANIMAL_NAMES, ANIMALS_AIMED) | dict.fromkeys(RESOURCES, RESOURCES_AIMED)
+    there = {name: _instances(ground, name) for name in often}
+    return [there[name] for name, times in often.items() if len(there[name]) for _ in range(times)]
+
+
+def _instances(ground: Ground, name: str) -> NDArray[np.float64]:
+    """Where things called `name` are that may be looked at: (n, 3) x, y, z."""
+    if name not in RESOURCES:
+        return ground.instances(name)
+    blocks = ground.state.blocks[0]  # x, z, y
+    air = blocks == BLOCK["air"]
+    bare = np.zeros_like(air)
+    bare[1:-1] = air[2:] | air[:-2]
+    bare[:, 1:-1] |= air[:, 2:] | air[:, :-2]
+    return np.argwhere(bare & (blocks == BLOCK[name]))[:, [0, 2, 1]].astype(np.float64)
+
+
+def _choose_view(ground: Ground, rng: np.random.Generator, aims: Aims) -> None:
+    """Stand body 0 somewhere on foot, often so that something of `aims` lies ahead."""
     state, stands = ground.state, ground.stands
     cell, yaw = stands[rng.integers(len(stands))], float(rng.integers(8) * 45)
     if rng.random() < AIMED:
-        names = [name for name in (*LANDMARKS, *ANIMAL_NAMES * animals_aimed) if len(ground.instances(name))]
-        instances = ground.instances(names[rng.integers(len(names))])
+        instances = aims[rng.integers(len(aims))]
         target = instances[rng.integers(len(instances))]
         away = np.hypot(stands[:, 0] + 0.5 - target[0], stands[:, 1] + 0.5 - target[2])
         ring = np.abs(away - rng.uniform(1.5, 24.0)) < 1.0
