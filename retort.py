@@ -145,11 +145,12 @@ def watch(
     overrides: Annotated[
         list[str] | None, typer.Argument(help="key=value overrides, such as student=URL port=8001")
     ] = None,
+    beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
 ) -> None:
     """A page on which one watches a served student act, or acts in its place."""
     from cluster.watching import run_watch
 
-    run_watch(overrides or [])
+    run_watch(overrides or [], beside)
 
 
 @app.command()

@@ -21,7 +21,7 @@ from cluster.run import RunFolder
 from cluster.watching import check_playground, playground, split_overrides
 from serve.catalogue import NAME
 from serve.config import RAY_SETTINGS, ServeConfig
-from student.config import StudentConfig
+from student.config import StudentConfig, as_saved
 
 OBJECT_STORE_MB = 128
 
@@ -82,7 +82,7 @@ def find_student(target: str) -> tuple[StudentConfig, str]:
     Raises ValueError where there is none."""
     path = Path(target)
     if not (path / "config.yaml").is_file():
-        config = StudentConfig(path=target)
+        config = as_saved(StudentConfig(path=target))
         return config, config.folder().name
     folder = RunFolder.open(path)
     export = folder.exported("student")

@@ -1,13 +1,16 @@
 """`retort watch`: the playground, alone or as a process beside `retort serve`.
 
-Invariant: a playground that was started here has ended when its block is left, whatever ended the block.
+Invariant: a playground that was started here has ended when its block is left, whatever ended the block, and
+soon after this process where that was killed.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +24,21 @@ PREFIX = "watch."
 END_S = 10.0
 
 
-def run_watch(overrides: Sequence[str]) -> None:
-    """Host the playground until SIGINT or SIGTERM. Raises ValueError for an unknown key or a port in use."""
+def run_watch(overrides: Sequence[str], beside: bool = False) -> None:
+    """Host the playground until SIGINT or SIGTERM; with `beside`, until standard input ends too: whoever
+    started it holds the other end. Raises ValueError for an unknown key or a port in use."""
     # Worlds and teachers come with it: the process of `retort serve` must not import them.
     from evaluation.watch.process import run_playground
 
-    run_playground(compose(WatchConfig, [], overrides))
+    config = compose(WatchConfig, [], overrides)
+    if beside:
+        threading.Thread(target=_end_with_input, daemon=True).start()
+    run_playground(config)
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def split_overrides(overrides: Sequence[str], watch: bool) -> tuple[list[str], list[str]]:
@@ -46,9 +58,9 @@ def check_playground(overrides: Sequence[str]) -> None:
 def playground(url: str, certificate: str, overrides: Sequence[str]) -> Iterator[None]:
     """A playground of the student at `url`, in a process of its own, which trusts `certificate` ("": the
     system's alone). Its output is this process's."""
-    command = [sys.executable, str(ROOT / "retort.py"), "watch", f"student={url}", *overrides]
+    command = [sys.executable, str(ROOT / "retort.py"), "watch", "--beside", f"student={url}", *overrides]
     trusted = {"SSL_CERT_FILE": os.path.abspath(certificate)} if certificate else {}
-    process = subprocess.Popen(command, env=os.environ | trusted)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | trusted)
     try:
         yield
     finally:

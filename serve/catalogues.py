@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel
 
@@ -26,6 +26,13 @@ class ReplicaState(BaseModel):
     trouble: str
 
 
+class Wanted(NamedTuple):
+    """What should be served, and by how many replicas: those heard of lately."""
+
+    catalogue: Catalogue
+    replicas: int
+
+
 class Catalogues(Protocol):
     """In this process, or in one that all replicas share."""
 
@@ -33,7 +40,7 @@ class Catalogues(Protocol):
         """What should be served."""
         ...
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
+    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
         """A replica says what it serves and what it counted, and hears what it should serve."""
         ...
 
@@ -60,12 +67,13 @@ class CatalogueTable:
     async def current(self) -> Catalogue:
         return self._catalogue
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
+    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
         if serving.revision > self._catalogue.revision:
             self._catalogue = serving
         state = ReplicaState(revision=serving.revision, trouble=trouble)
         self._heard[replica] = self._clock(), state, metrics
-        return self._catalogue
+        self._forget()
+        return Wanted(self._catalogue, len(self._heard))
 
     async def change(self, catalogue: Catalogue) -> None:
         if catalogue.revision != self._catalogue.revision + 1:

@@ -23,11 +23,12 @@ class ServeConfig:
     """`replicas` processes serve at least; with `max_replicas` more than that, Ray Serve adds processes while
     each holds more than `target_queue` requests. A replica decides up to `max_batch` observations at once,
     but fewer where that would take more than `target_s`, keeps `max_queue` waiting and refuses more (429).
-    `deadline_s` is of one request. At most `max_sessions` are kept, each until `session_expiry_s` after its
-    last use. `roles` maps a role to the model that is asked when a request of that role names none (others:
-    the first model). Checkpoint folders that an administrator offers are within `models_under`, and at most
-    `max_versions` are served at once. `keys` is a file that `python retort.py key` writes; without it only
-    loopback may be served. `tls_cert` and `tls_key` are PEM files. `cpus` and `gpus` are of each replica."""
+    `deadline_s` is of one request. At most `max_sessions` are kept, `max_sessions_per_key` of one API key,
+    each until `session_expiry_s` after its last use. `roles` maps a role to the model that is asked when a
+    request of that role names none (others: the first model). Checkpoint folders that an administrator
+    offers are within `models_under`, and at most `max_versions` are served at once. `keys` is a file that
+    `python retort.py key` writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
+    files. `cpus` and `gpus` are of each replica."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -42,6 +43,7 @@ class ServeConfig:
     max_pixels: int = 2**20
     temperature: float = 0.0
     max_sessions: int = 1000
+    max_sessions_per_key: int = 250
     session_expiry_s: float = 600.0
     roles: dict[str, str] = field(default_factory=dict)
     models_under: str = "runs"
@@ -54,7 +56,8 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the key, for what cannot be served."""
-        for name in ("replicas", "max_batch", "max_queue", "max_pixels", "max_sessions", "max_versions"):
+        counts = ("replicas", "max_batch", "max_queue", "max_pixels", "max_versions")
+        for name in (*counts, "max_sessions", "max_sessions_per_key"):
             if getattr(self, name) < 1:
                 raise ValueError(f"serve.{name}={getattr(self, name)} must be at least 1")
         if self.max_replicas and self.max_replicas < self.replicas:

@@ -105,8 +105,7 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
     keeper = serve.deployment(Keeper).options(
         name="keeper", max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0}
     )
-    kept = keeper.bind(config.max_sessions, config.session_expiry_s, 2 * config.deadline_s, catalogue)
-    serve.run(replica.bind(resolved, kept), name=APP, route_prefix="/")
+    serve.run(replica.bind(resolved, keeper.bind(resolved, catalogue)), name=APP, route_prefix="/")
     return f"{'https' if config.tls_cert else 'http'}://{config.host}:{config.port}"
 
 

@@ -18,7 +18,7 @@ from serve.config import ServeConfig
 from serve.problems import Problem
 from serve.service import Service
 from serve.wire import ActRequest
-from student.config import StudentConfig
+from student.config import StudentConfig, as_saved
 from student.fingerprint import fingerprint
 
 LOOK_S = 0.1
@@ -65,7 +65,8 @@ class Fleet:
         return f"{model}@{(found.version(version) or found.drawn(draw)).name}"
 
     def student_at(self, folder: str, model: str) -> tuple[StudentConfig, str]:
-        """(the student in `folder`, its version), set up as the present one of `model` is.
+        """(the student in `folder`, its version), asked as its checkpoint says, else as the present one of
+        `model` is.
 
         Raises `Problem` (422) where the folder may not be served from, or holds no student."""
         root = Path(self.config.models_under).resolve()
@@ -79,7 +80,10 @@ class Fleet:
         if not found:
             raise Problem(422, f"folder: {folder} holds no weights (*.safetensors)")
         like = self.catalogue.model(model) or self.catalogue.models[0]
-        return replace(like.versions[-1].student, path=str(path)), fingerprint(path)
+        try:
+            return as_saved(replace(like.versions[-1].student, path=str(path))), fingerprint(path)
+        except ValueError as error:
+            raise Problem(422, f"folder: {error}") from error
 
     async def ready(self, model: str, version: str, student: StudentConfig) -> None:
         """Load a version that is not in the catalogue yet. Raises `Problem` (422) where it cannot be."""

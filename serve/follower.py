@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 
 from serve.catalogue import Catalogue
 from serve.catalogues import Catalogues
@@ -23,10 +24,13 @@ logger = logging.getLogger("ray.serve")
 
 
 class Follower:
-    """Keeps a fleet at the shared catalogue, and its meters there for whoever asks for all."""
+    """Keeps a fleet at the shared catalogue, and its meters there for whoever asks for all; `share` hears how
+    many replicas there are."""
 
-    def __init__(self, fleet: Fleet, catalogues: Catalogues, meters: Meters) -> None:
-        self._fleet, self._catalogues, self._meters = fleet, catalogues, meters
+    def __init__(
+        self, fleet: Fleet, catalogues: Catalogues, meters: Meters, share: Callable[[int], None]
+    ) -> None:
+        self._fleet, self._catalogues, self._meters, self._share = fleet, catalogues, meters, share
         self._name = secrets.token_hex(4)
         self._trouble = ""
 
@@ -51,7 +55,10 @@ class Follower:
         try:
             following = asyncio.ensure_future(self._fleet.follow(wanted))
             while not (await asyncio.wait([following], timeout=HEARTBEAT_S))[0]:
-                await self._tell()  # a load may take long, and a silent replica counts as gone
+                try:
+                    await self._tell()  # a load may take long, and a silent replica counts as gone
+                except Exception:  # the load goes on, and what comes of it is told later
+                    logger.exception("the shared catalogue cannot be told of a load")
             following.result()
             self._trouble = ""
         except Problem as problem:
@@ -62,4 +69,6 @@ class Follower:
 
     async def _tell(self) -> Catalogue:
         serving, metrics = self._fleet.catalogue, self._meters.text()
-        return await self._catalogues.sync(self._name, serving, self._trouble, metrics)
+        wanted = await self._catalogues.sync(self._name, serving, self._trouble, metrics)
+        self._share(wanted.replicas)
+        return wanted.catalogue

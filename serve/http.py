@@ -23,6 +23,7 @@ from serve.chat import ChatRequest
 from serve.fleet import Fleet, grouped
 from serve.follower import Follower
 from serve.form import from_form
+from serve.gate import Gate
 from serve.keys import Authorization, KeyRing
 from serve.meters import Meters, merged
 from serve.problems import REFUSALS, Problem
@@ -38,7 +39,7 @@ IN_LOOP = 4
 def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalogues) -> FastAPI:
     """The ASGI application."""
     meters = Meters(fleet)
-    follower = Follower(fleet, catalogues, meters)
+    follower = Follower(fleet, catalogues, meters, keys.share)
 
     @asynccontextmanager
     async def following(_: FastAPI) -> AsyncIterator[None]:
@@ -57,6 +58,7 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
     problems.install(app, meters.refused)
     limit = int(fleet.config.max_body_mib * 2**20)
     app.add_middleware(BodyLimit, limit=limit, within_s=fleet.config.deadline_s, count=meters.refused)
+    app.add_middleware(Gate, keys=keys, guarded=("/v1/", "/metrics"), count=meters.refused)
 
     async def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")

@@ -11,18 +11,19 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 
 from serve.catalogue import Catalogue
-from serve.catalogues import CatalogueTable, ReplicaState
+from serve.catalogues import CatalogueTable, ReplicaState, Wanted
+from serve.config import ServeConfig
 from serve.problems import Problem
-from serve.sessions import Session, SessionInfo, SessionRequest, SessionTable
+from serve.sessions import Session, SessionInfo, SessionRequest, table_of
 from serve.wire import WireTurn
 
 
 class Keeper:
-    """Both tables, as a Serve deployment of one replica. `limit`, `expiry_s` and `busy_s` are of sessions."""
+    """Both tables, as a Serve deployment of one replica."""
 
-    def __init__(self, limit: int, expiry_s: float, busy_s: float, catalogue: Catalogue) -> None:
+    def __init__(self, config: ServeConfig, catalogue: Catalogue) -> None:
         self._tables = {
-            "sessions": SessionTable(limit, expiry_s, busy_s),
+            "sessions": table_of(config),
             "catalogues": CatalogueTable(catalogue),
         }
 
@@ -84,9 +85,9 @@ class SharedCatalogues:
         catalogue: Catalogue = await self._ask("current")
         return catalogue
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Catalogue:
-        catalogue: Catalogue = await self._ask("sync", replica, serving, trouble, metrics)
-        return catalogue
+    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
+        wanted: Wanted = await self._ask("sync", replica, serving, trouble, metrics)
+        return wanted
 
     async def change(self, catalogue: Catalogue) -> None:
         await self._ask("change", catalogue)

@@ -85,39 +85,53 @@ class KeyRing:
         self._keys = None if keys is None else {key.sha256: key for key in keys}
         self._clock = clock
         self._allowance: dict[str, tuple[float, float]] = {}
+        self._replicas = 1
 
     @property
     def asks(self) -> bool:
         """Whether a key is asked for."""
         return self._keys is not None
 
+    def share(self, replicas: int) -> None:
+        """So many replicas share a key's rate from now on: each grants its part."""
+        self._replicas = max(1, replicas)
+
     def check(self, authorization: str | None, *scopes: str) -> str:
         """The name of the key in an `Authorization: Bearer KEY` header ("" where none is asked for).
 
         Raises `Problem`: 401 without a known key, 403 without one of the scopes, 429 above its rate."""
-        if self._keys is None:
-            return ""
-        kind, _, token = (authorization or "").partition(" ")
-        # A look-up by digest: how long it takes says nothing about the keys themselves.
-        key = self._keys.get(digest(token.strip())) if kind.lower() == "bearer" else None
+        key = self.known(authorization)
         if key is None:
-            challenge = {"WWW-Authenticate": "Bearer"}
-            raise Problem(401, "send a known API key as `Authorization: Bearer KEY`", challenge)
+            return ""
         if not set(scopes) & set(key.scopes):
             wanted = " or ".join(scopes)
             raise Problem(403, f"the key {key.name} has no scope {wanted}: it has {', '.join(key.scopes)}")
         self._spend(key)
         return key.name
 
+    def known(self, authorization: str | None) -> Key | None:
+        """The key in the header (None where none is asked for). Raises `Problem` (401) for an unknown one."""
+        if self._keys is None:
+            return None
+        kind, _, token = (authorization or "").partition(" ")
+        # A look-up by digest: how long it takes says nothing about the keys themselves.
+        key = self._keys.get(digest(token.strip())) if kind.lower() == "bearer" else None
+        if key is None:
+            challenge = {"WWW-Authenticate": "Bearer"}
+            raise Problem(401, "send a known API key as `Authorization: Bearer KEY`", challenge)
+        return key
+
     def _spend(self, key: Key) -> None:
-        """Take one request from the key's bucket, which fills at `per_minute` and holds a minute's worth."""
+        """Take one request from the key's bucket, which fills at this replica's part of `per_minute` and
+        holds a minute's worth."""
         if not key.per_minute:
             return
-        now = self._clock()
-        left, then = self._allowance.get(key.sha256, (float(key.per_minute), now))
-        left = min(float(key.per_minute), left + (now - then) * key.per_minute / 60)
+        now, rate = self._clock(), key.per_minute / self._replicas
+        most = max(1.0, rate)
+        left, then = self._allowance.get(key.sha256, (most, now))
+        left = min(most, left + (now - then) * rate / 60)
         if left < 1:
-            wait = max(1, round((1 - left) * 60 / key.per_minute))
+            wait = max(1, round((1 - left) * 60 / rate))
             self._allowance[key.sha256] = (left, now)
             raise Problem(
                 429, f"the key {key.name} has {key.per_minute} requests a minute", {"Retry-After": str(wait)}

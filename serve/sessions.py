@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import BaseModel, Field
 
+from serve.config import ServeConfig
 from serve.problems import Problem
 from serve.wire import (
     MAX_CANDIDATES,
@@ -128,21 +129,29 @@ class Sessions(Protocol):
 
 
 class SessionTable:
-    """`Sessions` in this process. `expiry_s` after its last use a session is forgotten; `busy_s` after a
-    decision began that nobody finished (its replica died), the next may begin."""
+    """`Sessions` in this process: `limit` of them, `per_key` of one API key. `expiry_s` after its last use a
+    session is forgotten; `busy_s` after a decision began that nobody finished (its replica died), the next
+    may begin."""
 
     def __init__(
-        self, limit: int, expiry_s: float, busy_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        limit: int,
+        per_key: int,
+        expiry_s: float,
+        busy_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limit, self._expiry_s, self._busy_s, self._clock = limit, expiry_s, busy_s, clock
+        self._limit, self._per_key = limit, per_key
+        self._expiry_s, self._busy_s, self._clock = expiry_s, busy_s, clock
         self._sessions: dict[str, Session] = {}
 
     async def create(self, owner: str, request: SessionRequest) -> str:
         self._forget()
+        mine = [session for session in self._sessions.values() if session.owner == owner]
+        if owner and len(mine) >= self._per_key:
+            raise self._full(f"{self._per_key} sessions of the key {owner}", mine)
         if len(self._sessions) >= self._limit:
-            oldest = min(session.touched for session in self._sessions.values())
-            wait = max(1, round(oldest + self._expiry_s - self._clock()))
-            raise Problem(429, f"{self._limit} sessions are open: close some", {"Retry-After": str(wait)})
+            raise self._full(f"{self._limit} sessions", list(self._sessions.values()))
         name = secrets.token_urlsafe(16)
         self._sessions[name] = Session(owner, request, touched=self._clock())
         return name
@@ -178,6 +187,11 @@ class SessionTable:
         self._own(name, owner)
         del self._sessions[name]
 
+    def _full(self, what: str, among: Sequence[Session]) -> Problem:
+        oldest = min(session.touched for session in among)
+        wait = max(1, round(oldest + self._expiry_s - self._clock()))
+        return Problem(429, f"{what} are open: close some", {"Retry-After": str(wait)})
+
     def _own(self, name: str, owner: str) -> Session:
         self._forget()
         session = self._sessions.get(name)
@@ -191,3 +205,10 @@ class SessionTable:
         old = [name for name, one in self._sessions.items() if one.touched + self._expiry_s <= now]
         for name in old:
             del self._sessions[name]
+
+
+def table_of(config: ServeConfig) -> SessionTable:
+    """The table that `config` asks for. A decision whose replica died is given up after two deadlines."""
+    return SessionTable(
+        config.max_sessions, config.max_sessions_per_key, config.session_expiry_s, 2 * config.deadline_s
+    )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+USAGE = "retort.json"
+"""In a checkpoint folder: how its student is asked."""
+ASKED = ("decode", "memory_notes", "max_reply_tokens")
+"""What `USAGE` holds: a student that was trained one way must not be asked another."""
 BASES = Path(__file__).parent / "base"
 
 
@@ -42,3 +47,34 @@ class StudentConfig:
                 "set student.path to one."
             )
         return folder
+
+
+def write_usage(config: StudentConfig, folder: Path) -> None:
+    """Write `USAGE` into a checkpoint folder."""
+    usage = {name: getattr(config, name) for name in ASKED}
+    (folder / USAGE).write_text(json.dumps(usage, indent=1) + "\n", encoding="utf-8")
+
+
+def as_saved(config: StudentConfig) -> StudentConfig:
+    """`config`, asked as its checkpoint says; one without `USAGE` (another tool's) as `config` says.
+
+    Raises ValueError where there is no checkpoint, or its `USAGE` is damaged."""
+    file = config.folder() / USAGE
+    if not file.is_file():
+        return config
+    try:
+        usage = json.loads(file.read_text("utf-8"))
+        asked = {name: usage[name] for name in ASKED}
+        if asked["decode"] not in ("score", "generate"):
+            raise ValueError(f"decode={asked['decode']!r}")
+        return replace(
+            config,
+            decode=asked["decode"],
+            memory_notes=bool(asked["memory_notes"]),
+            max_reply_tokens=int(asked["max_reply_tokens"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file} does not say how this student is asked ({error}): export it anew, or delete the file, "
+            "and it is asked as the student of the run or server is"
+        ) from error

@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from student import card as model_card
 from student import checkpoint, scoring
-from student.config import StudentConfig
+from student.config import StudentConfig, write_usage
 from student.encoder import RetortVisionConfig
 from student.generation import generate
 from student.policy import PolicyModule, positions
@@ -79,7 +79,11 @@ class Student:
                 f"student.path={config.path!r} holds a {kind!r} model; the student needs the LLaVA layout "
                 "(vision tower, projector, causal language model): choose such a checkpoint."
             )
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        model, found = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True
+        )
+        if missing := sorted(found["missing_keys"]):  # Transformers would draw them at random
+            raise KeyError(f"{len(missing)} of its tensors are not there, such as {missing[0]}")
         own = isinstance(model.config.vision_config, RetortVisionConfig)
         processor = None if own else AutoImageProcessor.from_pretrained(folder, use_fast=False)
         return cls(model.to(device), AutoTokenizer.from_pretrained(folder), processor, config)
@@ -96,6 +100,7 @@ class Student:
         target = Path(folder)
         with checkpoint.whole_folder(target) as part:
             checkpoint.write_model(self.policy.model, part)
+            write_usage(self.config, part)
             self.tokenizer.save_pretrained(part)
             if self.image_processor is not None:
                 self.image_processor.save_pretrained(part)

@@ -21,6 +21,9 @@ from student.config import StudentConfig
 from student.fingerprint import fingerprint
 from worlds.types import Goal, Observation, Sound, Status, Turn
 
+HERE = "http://127.0.0.1"
+"""Under this name a server without keys answers."""
+SOCKET = "ws://127.0.0.1/v1/session"
 JSON = {"Content-Type": "application/json"}
 JUNK = st.recursive(
     st.none()
@@ -34,7 +37,7 @@ JUNK = st.recursive(
 
 
 def table() -> SessionTable:
-    return SessionTable(limit=3, expiry_s=60.0, busy_s=20.0)
+    return SessionTable(limit=3, per_key=3, expiry_s=60.0, busy_s=20.0)
 
 
 def catalogue(**students: StudentConfig) -> Catalogue:

@@ -19,6 +19,7 @@ from evaluation.watch.playground import Playground
 from evaluation.watch.wire import Catalogue, Look, LookRequest, OpenRequest, Scene, StepRequest
 from serve import problems
 from serve.body import BodyLimit
+from serve.gate import Gate
 from serve.keys import Authorization, KeyRing
 
 STATIC = Path(__file__).parent / "static"
@@ -67,6 +68,7 @@ def make_app(playground: Playground, keys: KeyRing) -> FastAPI:
         within_s=playground.config.timeout_s,
         count=_uncounted,
     )
+    app.add_middleware(Gate, keys=keys, guarded=("/api/",), count=_uncounted)
     app.add_middleware(Guarded)
 
     def caller(authorization: Authorization = None) -> str:

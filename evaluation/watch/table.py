@@ -6,6 +6,7 @@ that nobody touches for a while is forgotten, and where there is no room the one
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 
 from evaluation.watch.episode import HostedEpisode
 from serve.problems import Problem
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -85,4 +88,8 @@ class EpisodeTable:
             self._drop(name)
 
     def _drop(self, name: str) -> None:
-        self._entries.pop(name).episode.world.close()
+        entry = self._entries.pop(name)
+        try:
+            entry.episode.world.close()
+        except Exception:  # a world of the user's own: what it fails to give back is no reason to refuse
+            logger.exception("a world of %s did not close", entry.episode.spec.suite)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
-from serving import JSON, JUNK, problem
+from serving import HERE, JSON, JUNK, problem
 from starlette.testclient import TestClient
 from watching import STUDENT, Remembering, app_of, playground_of
 
@@ -50,7 +50,7 @@ def playground(student_url: str) -> Playground:
 
 @pytest.fixture
 def client(playground: Playground) -> Iterator[TestClient]:
-    with TestClient(app_of(playground), raise_server_exceptions=False) as opened:
+    with TestClient(app_of(playground), HERE, raise_server_exceptions=False) as opened:
         yield opened
 
 
@@ -269,7 +269,7 @@ def test_a_world_that_breaks_ends_its_own_episode_with_a_sentence(
 
 
 def test_a_teacher_may_be_switched_off(student_url: str) -> None:
-    with TestClient(app_of(playground_of(student_url, teacher=False))) as client:
+    with TestClient(app_of(playground_of(student_url, teacher=False)), HERE) as client:
         assert client.get("/api/catalogue").json()["teacher"] is False
         refused = problem(client.post("/api/episodes", json=EPISODE | {"teacher": True}))
     assert refused["status"] == 403
@@ -287,6 +287,21 @@ def test_with_keys_an_episode_is_one_callers_alone(student_url: str, tmp_path: P
         name = client.post("/api/episodes", json=body, headers=ann).json()["id"]
         assert client.get(f"/api/episodes/{name}", headers=ann).status_code == 200
         assert problem(client.get(f"/api/episodes/{name}", headers=bob))["status"] == 404
+
+
+def test_without_keys_no_page_of_elsewhere_is_answered(client: TestClient) -> None:
+    assert client.get("/api/catalogue", headers={"Origin": HERE}).status_code == 200
+    for header in ({"Host": "rebound.example"}, {"Origin": "https://elsewhere.example"}):
+        assert problem(client.get("/api/catalogue", headers=header))["status"] == 403
+
+
+def test_a_world_that_does_not_close_is_left_all_the_same(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = begin(client, suite="babyai/GoToObj")
+    monkeypatch.setattr("worlds.babyai.world.BabyAIWorld.close", lambda self: 1 / 0)
+    assert client.delete(f"/api/episodes/{opened['id']}").status_code == 204
+    assert problem(client.get(f"/api/episodes/{opened['id']}"))["status"] == 404
 
 
 def test_the_page_loads_its_own_files_and_holds_no_code(client: TestClient) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import served_app
+from serving import HERE, served_app
 from starlette.testclient import TestClient
 from tiny import tiny_student
 
@@ -29,5 +29,5 @@ def student(folder: Path) -> StudentConfig:
 @pytest.fixture(scope="session")
 def client(student: StudentConfig) -> Iterator[TestClient]:
     config = ServeConfig(max_body_mib=0.25, max_pixels=64 * 64)
-    with TestClient(served_app(student, config), raise_server_exceptions=False) as opened:
+    with TestClient(served_app(student, config), HERE, raise_server_exceptions=False) as opened:
         yield opened

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import JSON, JUNK, body, observations, problem, served_app
+from serving import HERE, JSON, JUNK, body, observations, problem, served_app
 from starlette.testclient import TestClient
 
 from serve.client import Client, Refused
@@ -130,7 +130,7 @@ def test_keys_open_what_they_are_for(student: StudentConfig, tmp_path: Path) -> 
 
 def test_meters_count_what_was_decided_and_refused(student: StudentConfig) -> None:
     config = ServeConfig(max_pixels=64, max_body_mib=0.25)
-    with TestClient(served_app(student, config)) as client:
+    with TestClient(served_app(student, config), HERE) as client:
         assert client.post("/v1/act", content=body(observations(1)[0]), headers=JSON).status_code == 413
         assert client.post("/v1/act", json={}).status_code == 422
         assert client.post("/v1/act", content="x" * 300_000, headers=JSON).status_code == 413

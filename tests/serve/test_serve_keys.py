@@ -65,6 +65,23 @@ def test_a_rate_is_kept_and_recovers(tmp_path: Path) -> None:
     assert refusal(ring, header) == 429
 
 
+def test_replicas_grant_a_keys_rate_together(tmp_path: Path) -> None:
+    header = "Bearer " + add_key(tmp_path / "keys.json", "ann", ["act"], 6)
+    rare = "Bearer " + add_key(tmp_path / "keys.json", "bob", ["act"], 1)
+    clock = Clock()
+    rings = [KeyRing(read_keys(tmp_path / "keys.json"), clock) for _ in range(3)]
+    for ring in rings:
+        ring.share(3)
+        for _ in range(2):
+            ring.check(header, "act")
+        assert refusal(ring, header) == 429
+        ring.check(rare, "act")  # a part of one request is none: each grants one
+    clock.now += 30
+    for ring in rings:
+        ring.check(header, "act")
+        assert refusal(ring, header) == refusal(ring, rare) == 429
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"keys": [{"name": "a"}]}', "[1]"])
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "keys.json"

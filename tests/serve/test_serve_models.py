@@ -9,6 +9,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import JSON, body, catalogue, observations, problem, served_app, table
+from serving import HERE, JSON, body, catalogue, observations, problem, served_app, table
 from starlette.testclient import TestClient
 from tiny import ACTIONS, NOTES, tiny_student
 
@@ -30,10 +31,8 @@ from serve.keys import KeyRing, add_key, read_keys
 from serve.meters import Meters, merged
 from serve.problems import Problem
 from serve.service import Service
-from student.config import StudentConfig
+from student.config import USAGE, StudentConfig, write_usage
 from student.fingerprint import fingerprint
-
-HERE = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def client(folders: Path) -> Iterator[TestClient]:
-    with TestClient(served_app(student_of(folders, "a"), settings(folders)), base_url=HERE) as opened:
+    with TestClient(served_app(student_of(folders, "a"), settings(folders)), HERE) as opened:
         yield opened
 
 
@@ -112,7 +111,7 @@ def test_a_draw_falls_to_a_version_by_its_share() -> None:
 def test_a_request_goes_to_the_model_that_it_names_or_to_its_roles(folders: Path) -> None:
     first = catalogue(a=student_of(folders, "a"), b=student_of(folders, "b"))
     fleet = Fleet(settings(folders, roles={"manager": "b"}), first)
-    with TestClient(make_app(fleet, KeyRing(None), table(), CatalogueTable(first))) as client:
+    with TestClient(make_app(fleet, KeyRing(None), table(), CatalogueTable(first)), HERE) as client:
         assert answered_by(client).startswith("a@")
         assert answered_by(client, role="manager").startswith("b@")
         assert answered_by(client, role="manager", model="a").startswith("a@")
@@ -214,11 +213,27 @@ def test_what_cannot_be_served_changes_nothing(client: TestClient, folders: Path
     assert "max_versions" in problem(client.put("/v1/models/d", json={"folder": "d"}))["detail"]
 
 
+def test_an_offered_student_is_asked_as_it_was_trained_to_be(folders: Path) -> None:
+    first = catalogue(tiny=student_of(folders, "a"))
+    fleet = Fleet(settings(folders), first)
+    offered, _ = fleet.student_at("b", "tiny")
+    assert offered.memory_notes
+    shutil.copytree(folders / "b", folders / "own")
+    write_usage(replace(offered, memory_notes=False, decode="generate"), folders / "own")
+    offered, version = fleet.student_at("own", "tiny")
+    assert (offered.memory_notes, offered.decode) == (False, "generate")
+    assert version != fingerprint(folders / "b")
+    (folders / "own" / USAGE).write_text("{")
+    with pytest.raises(Problem, match="does not say how"):
+        fleet.student_at("own", "tiny")
+    shutil.rmtree(folders / "own")
+
+
 def test_only_an_administrator_changes_what_is_served(folders: Path, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     bearer = {name: f"Bearer {add_key(file, name, [name], 0)}" for name in ("act", "admin")}
     app = served_app(student_of(folders, "a"), settings(folders), KeyRing(read_keys(file)))
-    with TestClient(app, base_url=HERE) as client:
+    with TestClient(app, HERE) as client:
         for name, status in (("act", 403), ("admin", 200)):
             offered = client.put(
                 "/v1/models/tiny", json={"folder": "b"}, headers={"Authorization": bearer[name]}
@@ -291,15 +306,15 @@ def test_a_keeper_that_forgot_is_told_again_and_a_conflict_is_refused(folders: P
 
     async def run() -> Catalogue:
         shared = CatalogueTable(first)
-        follower = Follower(fleet, shared, Meters(fleet))
+        follower = Follower(fleet, shared, Meters(fleet), print)
         student, version = fleet.student_at("b", "tiny")
         await shared.change(first.offering("tiny", version, student, 1.0))
         with pytest.raises(Problem, match="somebody else"):
             await shared.change(first.offering("tiny", version, student, 0.5))
         await follower.sync()
         reborn = CatalogueTable(first)
-        await Follower(fleet, reborn, Meters(fleet)).sync()
-        return await reborn.sync("another", first, "", b"")
+        await Follower(fleet, reborn, Meters(fleet), print).sync()
+        return (await reborn.sync("another", first, "", b"")).catalogue
 
     found = asyncio.run(run())
     assert found == fleet.catalogue
@@ -315,7 +330,7 @@ def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
 
     async def run() -> dict[str, Any]:
         shared = CatalogueTable(first)
-        follower = Follower(fleet, shared, Meters(fleet))
+        follower = Follower(fleet, shared, Meters(fleet), print)
         await shared.change(first.offering("tiny", "0" * 12, gone, 0.5))
         await follower.sync()
         return {name: state.trouble for name, state in (await shared.states()).items()}
@@ -332,7 +347,7 @@ def test_a_replica_that_is_behind_changes_what_all_should_serve(folders: Path, t
     gone = StudentConfig(path=str(tmp_path / "gone"), device="cpu")
     asyncio.run(shared.change(first.offering("tiny", "0" * 12, gone, 0.5)))
     app = make_app(Fleet(settings(folders), first), KeyRing(None), table(), shared)
-    with TestClient(app, base_url=HERE) as client:
+    with TestClient(app, HERE) as client:
         assert client.get("/v1/models").json()["data"][0]["versions"][0]["share"] == 1.0
         left = client.delete("/v1/models/tiny", params={"version": "0" * 12})
         assert (left.status_code, left.json()["revision"]) == (200, 3), left.text

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,21 +125,41 @@ def test_a_playground_beside_the_server_asks_it_and_ends_with_it(folder: Path, t
     port = free_port()
     page = f"http://127.0.0.1:{port}"
     with served(folder, tmp_path / "log", "--watch", f"watch.port={port}") as (process, _):
-        end = time.monotonic() + 120
-        while True:
-            try:
-                answer = httpx2.get(f"{page}/api/student")
-                break
-            except httpx2.HTTPError:
-                assert time.monotonic() < end, (tmp_path / "log").read_text()[-3000:]
-                time.sleep(0.5)
-        assert answer.json()["model"] == folder.name
+        _await(lambda: httpx2.get(f"{page}/api/student").json()["model"] == folder.name)
         assert "Retort" in httpx2.get(page).text
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
     assert process.returncode == 0, (tmp_path / "log").read_text()
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(page)
+
+
+def test_the_playground_of_a_killed_server_ends() -> None:
+    port = free_port()
+    page = f"http://127.0.0.1:{port}"
+    code = (
+        "import time\nfrom cluster.watching import playground\n"
+        f"with playground('http://127.0.0.1:1', '', ['port={port}']): time.sleep(99)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as server:
+        _await(lambda: httpx2.get(page).status_code == 200)
+        server.kill()
+    _await(lambda: _refuses(port))
+
+
+def _refuses(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _await(answers: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while True:
+        with suppress(httpx2.HTTPError):
+            if answers():
+                return
+        assert time.monotonic() < end
+        time.sleep(0.5)
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import body, observations, problem, served_app
+from serving import SOCKET, body, observations, problem, served_app
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tiny import ACTIONS, NOTES
@@ -85,7 +85,7 @@ def test_what_a_session_keeps_is_a_picture(client: TestClient) -> None:
 def test_a_closed_loop_over_one_connection_decides_as_a_session(client: TestClient) -> None:
     frames = [json.loads(body(one))["observation"]["frame"] for one in observations(3)]
     name = client.post("/v1/sessions", json=EPISODE.model_dump(mode="json")).json()["id"]
-    with client.websocket_connect("/v1/session") as socket:
+    with client.websocket_connect(SOCKET) as socket:
         socket.send_text('{"goal": {}}')
         assert socket.receive_json()["status"] == 422
         socket.send_text(EPISODE.model_dump_json())
@@ -112,9 +112,9 @@ def test_a_connection_keeps_to_its_keys_rate_and_is_closed_when_idle(
     app = served_app(student, config, KeyRing(read_keys(file)))
     frame = json.loads(body(observations(1)[0]))["observation"]["frame"]
     with TestClient(app) as client:
-        with pytest.raises(WebSocketDisconnect), client.websocket_connect("/v1/session"):
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET):
             pytest.fail("it was let in without a key")
-        with client.websocket_connect("/v1/session", headers=header) as socket:
+        with client.websocket_connect(SOCKET, headers=header) as socket:
             socket.send_bytes(b"frame")
             assert socket.receive_json()["status"] == 422
             socket.send_text(EPISODE.model_dump_json())
@@ -136,7 +136,7 @@ def refusal(error: pytest.ExceptionInfo[Problem]) -> int:
 def test_one_decision_at_a_time_for_its_owner_until_it_expires() -> None:
     async def scene() -> None:
         clock = Clock()
-        kept = SessionTable(limit=2, expiry_s=60.0, busy_s=20.0, clock=clock)
+        kept = SessionTable(limit=2, per_key=2, expiry_s=60.0, busy_s=20.0, clock=clock)
         name = await kept.create("ann", EPISODE)
         with pytest.raises(Problem) as stranger:
             await kept.begin(name, "bob")
@@ -158,6 +158,22 @@ def test_one_decision_at_a_time_for_its_owner_until_it_expires() -> None:
             await kept.info(name, "ann")
         assert refusal(gone) == 404
         await kept.create("bob", EPISODE)
+
+    asyncio.run(scene())
+
+
+def test_one_key_does_not_hold_all_sessions() -> None:
+    async def scene() -> None:
+        kept = SessionTable(limit=3, per_key=2, expiry_s=60.0, busy_s=20.0)
+        for _ in range(2):
+            await kept.create("ann", EPISODE)
+        with pytest.raises(Problem, match="2 sessions of the key ann") as full:
+            await kept.create("ann", EPISODE)
+        assert refusal(full) == 429
+        await kept.create("bob", EPISODE)
+        nobodys = SessionTable(limit=3, per_key=2, expiry_s=60.0, busy_s=20.0)
+        for _ in range(3):
+            await nobodys.create("", EPISODE)
 
     asyncio.run(scene())
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from small import SIZES
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from student.checkpoint import whole_folder
-from student.config import StudentConfig
+from student.config import USAGE, StudentConfig, as_saved
 from student.student import Student
 from student.types import Prompt
 
@@ -53,6 +54,32 @@ def test_merged_adapters_are_saved(make_prompt: MakePrompt, tmp_path: Path) -> N
     merged = Student.load(StudentConfig(path=str(tmp_path / "model")))
     assert merged.decide([make_prompt(1)], 0.0, [0])[0].logprob == pytest.approx(expected.logprob, abs=1e-4)
     assert adapted.decide([make_prompt(1)], 0.0, [0])[0].logprob == pytest.approx(expected.logprob, abs=1e-4)
+
+
+def test_a_checkpoint_says_how_its_student_is_asked(tmp_path: Path) -> None:
+    made = Student.fresh(StudentConfig(decode="generate", memory_notes=False, max_reply_tokens=9), **SIZES)
+    made.save(tmp_path / "model", {})
+    here = StudentConfig(path=str(tmp_path / "model"))
+    asked = as_saved(here)
+    assert (asked.decode, asked.memory_notes, asked.max_reply_tokens) == ("generate", False, 9)
+    file = tmp_path / "model" / USAGE
+    for damage in ("{", "[]", '{"decode": "guess", "memory_notes": true, "max_reply_tokens": 9}'):
+        file.write_text(damage)
+        with pytest.raises(ValueError, match="does not say how this student is asked"):
+            as_saved(here)
+    file.unlink()  # another tool's checkpoint
+    assert as_saved(here) == here
+
+
+def test_a_checkpoint_that_lacks_tensors_is_refused(student: Student, tmp_path: Path) -> None:
+    student.save(tmp_path / "model", {})
+    file = tmp_path / "model" / "model.safetensors"
+    weights = load_file(file)
+    lost = weights.pop(next(name for name in sorted(weights) if "layers.0" in name))
+    assert lost.numel()
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"1 of its tensors are not there, such as .*layers\.0"):
+        Student.load(StudentConfig(path=str(tmp_path / "model")))
 
 
 def test_weights_travel_by_name(student: Student, make_prompt: MakePrompt) -> None:

@@ -248,7 +248,7 @@ def _choose_view(ground: Ground, rng: np.random.Generator, aims: Aims) -> None:
     state, stands = ground.state, ground.stands
     cell, yaw = stands[rng.integers(len(stands))], float(rng.integers(8) * 45)
     if rng.random() < AIMED:
-        instances = aims[rng.integers(len(aims))]
+        instances = aims[int(rng.integers(len(aims)))]
         target = instances[rng.integers(len(instances))]
         away = np.hypot(stands[:, 0] + 0.5 - target[0], stands[:, 1] + 0.5 - target[2])
         ring = np.abs(away - rng.uniform(1.5, 24.0)) < 1.0
