@@ -6,14 +6,12 @@ student that sees the same can imitate it.
 
 A look-around is right, left and ahead again: "turn right 90", "turn around", "turn right 90" (what lies
 behind was in view on the way). Then the body walks twice straight on, and looks around again; before the edge
-of the world, or where it got stuck, it turns left. Each step follows from the last few turns, and nothing has
+of the world, which the status line tells, or where it got stuck, it turns left. Each step follows from the last few turns, and nothing has
 to be planned or measured: a ring of exact walks was no better for the teacher, and a student that imitated it
 agreed less (docs/learner.md). Where the status line tells the way to the unseen, the walks follow it.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -21,24 +19,17 @@ from teachers.planners.pose_grid import WALKS
 from teachers.roles import Choice
 from teachers.voxel_situation import SCAN, STUCK, VoxelSituation, bearing, turned
 from worlds.types import Turn
+from worlds.voxel.edges import MARGIN, Corner, leads_out
 from worlds.voxel.frontier import LEAVE, OCTANTS, frontier
 
 HALVES = ("west", "east")
 REGIONS = ("north-west", "south-west", "south-east", "north-east")
 """Quarters of the world."""
-MARGIN = 8.0
-"""Blocks from the edge within which no walk is to end."""
-STRIDE = 8.0
-"""Blocks of a walk."""
-CELL = 4.0
-"""Blocks: the grid on which the student is told its own place."""
 WALKS_BETWEEN = 2
 """Walks from one look-around to the next."""
 LOOK, AROUND, WALK = "turn right 90", "turn around", "forward 8"
 SEARCH_DECISIONS = 8.0
 """Decisions that a search is taken to last, for the values alone."""
-Corner = tuple[float, float]
-"""x, z."""
 
 
 def bounds(size_x: int, size_z: int, region: str = "") -> tuple[Corner, Corner]:
@@ -82,17 +73,13 @@ def _search(situation: VoxelSituation, region: str) -> str:
 
 
 def _leads_on(situation: VoxelSituation, heading_deg: float, region: str) -> bool:
-    """Whether a walk in this heading ends inside `region` and did not get stuck from here."""
+    """Whether a walk in this heading ends inside `region` (of the whole world the status line tells it) and
+    did not get stuck from here."""
     heading = heading_deg % 360.0
-    # As coarsely as the student is told its place: a finer edge could not be imitated.
-    x, z = ((value // CELL + 0.5) * CELL for value in situation.pose[:2])
     size_x, size_z = situation.ground.level.shape
     low, high = bounds(size_x, size_z, region)
     margin = MARGIN / 2 if region else MARGIN
-    to_x = x + STRIDE * math.sin(math.radians(heading))
-    to_z = z - STRIDE * math.cos(math.radians(heading))
-    inside = low[0] + margin <= to_x <= high[0] - margin and low[1] + margin <= to_z <= high[1] - margin
-    return inside and heading not in situation.shut
+    return heading not in situation.shut and not leads_out(situation.pose[:2], heading, low, high, margin)
 
 
 def walks_since(look: str, history: tuple[Turn, ...]) -> int | None:

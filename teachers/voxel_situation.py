@@ -21,6 +21,7 @@ from teachers.planners.pose_grid import FAR, TURNS, WALKS, CostToGo
 from teachers.planners.surface import Surface, surface
 from teachers.roles import Choice
 from worlds.types import Mirror, Observation, Turn
+from worlds.voxel.edges import squared
 from worlds.voxel.mirror import note_for
 
 VIEW_DEG = 90.0
@@ -65,7 +66,10 @@ class VoxelSituation:
     @property
     def workplaces(self) -> frozenset[str]:
         """Those within reach, as the status line tells."""
-        return frozenset(self.observation.status.words.removeprefix("near ").split(" and ")) - {""}
+        told = self.observation.status.words.split(", ")
+        return frozenset(
+            name for part in told if part.startswith("near ") for name in part[len("near ") :].split(" and ")
+        )
 
     @property
     def family(self) -> str:
@@ -76,7 +80,7 @@ class VoxelSituation:
     def pose(self) -> tuple[float, float, float]:
         """(x, z, yaw_deg) of the own body, squared up to one of the 8 headings as the moving skills do."""
         x, _, z, yaw, _ = self.facts["pose"]
-        return float(x), float(z), round(float(yaw) / 45.0) % 8 * 45.0
+        return float(x), float(z), squared(float(yaw))
 
     @cached_property
     def body(self) -> int:

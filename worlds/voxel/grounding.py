@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from worlds.grounding import GroundingBatch, Question
 from worlds.types import SPLIT_CODES, Frame, Sound, Split, Status
 from worlds.voxel.data import ANIMAL_KIND, ANIMALS, BLOCK, BLOCK_NAMES
+from worlds.voxel.edges import edge_words
 from worlds.voxel.mirror import NOTES
 from worlds.voxel.perception import Thing, block_mask, note_about, things_in_sight
 from worlds.voxel.render import Rendered, render
@@ -174,7 +175,7 @@ class VoxelGrounding:
             things_in_sight(rendered, state, 0, 0, self._mask),
             self._classes(rendered, state),
             heard_now(state),
-            status_of(state),
+            status_of(state, edge_words(state)),
         )
 
     def _classes(self, rendered: Rendered, state: VoxelState) -> NDArray[np.uint8]:

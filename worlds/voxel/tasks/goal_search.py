@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from worlds.base import Score
 from worlds.types import EpisodeSpec, Frame, Goal
 from worlds.voxel.data import ANIMAL_KIND, ANIMALS
+from worlds.voxel.edges import edge_words
 from worlds.voxel.skills_body import Body
 from worlds.voxel.state import VoxelState
 from worlds.voxel.tasks.common import (
@@ -60,7 +61,7 @@ class GoalSearch:
         return MOVES
 
     def words(self) -> str:
-        return ""
+        return edge_words(self.body.state, self.body.a)
 
     def about(self) -> str:
         return self.target

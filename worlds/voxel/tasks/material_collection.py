@@ -18,6 +18,7 @@ from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.crafting import NEAR
 from worlds.voxel.data import BLOCK, DROP_ITEM, ITEM, ITEM_NAMES, RECIPES, SMELTING, TIER_NEEDED, Recipe
+from worlds.voxel.edges import edge_words
 from worlds.voxel.skills_body import Body
 from worlds.voxel.skills_work import held
 from worlds.voxel.tasks.common import MOVES, RESOURCES, open_world, put_body, scatter, world_config
@@ -145,8 +146,10 @@ class MaterialCollection:
         return (*MOVES, *self.skills)
 
     def words(self) -> str:
-        near = self._workplaces()
-        return "near " + " and ".join(sorted(near)) if near else ""
+        near, edge = self._workplaces(), edge_words(self.body.state, self.body.a)
+        return ", ".join(
+            [*(["near " + " and ".join(sorted(near))] if near else []), *([edge] if edge else [])]
+        )
 
     def about(self) -> str:
         have = {item: held(self.body, item) for item in self._items()}

@@ -1,0 +1,41 @@
+"""Which ways lead out of the world. Its border is no secret: a player reads the own place off the screen.
+
+Invariant: what is told is a function of the body's place, its heading (squared up to the 8 directions, as the
+moving skills do) and the world's size.
+"""
+
+from __future__ import annotations
+
+import math
+
+from worlds.voxel.state import VoxelState
+
+STRIDE = 8.0
+"""Blocks of the walk that is judged: "forward 8"."""
+MARGIN = 8.0
+"""Blocks from the edge within which no walk should end: there is little left to see."""
+SIDES = {"ahead": 0.0, "left": -90.0, "behind": 180.0, "right": 90.0}
+"""Degrees clockwise from the heading."""
+Corner = tuple[float, float]
+"""x, z."""
+
+
+def squared(yaw_deg: float) -> float:
+    """The nearest of the 8 headings."""
+    return round(yaw_deg / 45.0) % 8 * 45.0
+
+
+def leads_out(place: Corner, heading_deg: float, low: Corner, high: Corner, margin: float = MARGIN) -> bool:
+    """Whether a walk of `STRIDE` from `place` ends within `margin` of the edge of a rectangle, or beyond."""
+    x = place[0] + STRIDE * math.sin(math.radians(heading_deg))
+    z = place[1] - STRIDE * math.cos(math.radians(heading_deg))
+    inside = low[0] + margin <= x <= high[0] - margin and low[1] + margin <= z <= high[1] - margin
+    return not inside
+
+
+def edge_words(state: VoxelState, a: int = 0) -> str:
+    """ "edge ahead left": the sides on which a walk of body `a` leads out of world 0 ("": none does)."""
+    (x, _, z), (size_x, size_z) = state.position[0, a], state.blocks.shape[1:3]
+    heading, high = squared(float(state.yaw_deg[0, a])), (float(size_x), float(size_z))
+    out = [side for side, turn in SIDES.items() if leads_out((x, z), heading + turn, (0.0, 0.0), high)]
+    return " ".join(["edge", *out]) if out else ""
