@@ -6,9 +6,10 @@ student that sees the same can imitate it.
 
 A look-around is right, left and ahead again: "turn right 90", "turn around", "turn right 90" (what lies
 behind was in view on the way). Then the body walks twice straight on, and looks around again; before the edge
-of the world, which the status line tells, or where it got stuck, it turns left. Each step follows from the last few turns, and nothing has
-to be planned or measured: a ring of exact walks was no better for the teacher, and a student that imitated it
-agreed less (docs/learner.md). Where the status line tells the way to the unseen, the walks follow it.
+of the world, which the status line tells, or where it got stuck, it turns left. Each step follows from the
+status line and the last few turns, and nothing has to be planned or measured: a ring of exact walks was no
+better for the teacher, and a student that imitated it agreed less (docs/learner.md). Where the status line
+tells the way to the unseen, the walks follow it.
 """
 
 from __future__ import annotations

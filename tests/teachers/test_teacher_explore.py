@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from teachers.config import TeacherConfig
@@ -81,6 +83,33 @@ def test_before_the_edge_and_where_it_got_stuck_it_turns_left(start: VoxelSituat
     assert explore(placed(start, 24.0, 10.0, 0.0, looked)).action == LEFT
     assert explore(placed(start, 24.0, 24.0, 0.0, looked + turns(WALK, outcome="stuck"))).action == LEFT
     assert explore(placed(start, 24.0, 24.0, 0.0, looked + turns(WALK))).action == WALK
+
+
+@pytest.mark.parametrize("difficulty", [1, 2, 3])
+def test_the_search_turns_exactly_where_the_status_line_tells_an_edge(difficulty: int) -> None:
+    """So that a student can read the turn off its prompt: no other place or measure enters."""
+    world = VoxelWorld("voxel/goal_name")
+    world.reset(options={"episode": EpisodeSpec("voxel/goal_name", "train", 3, difficulty)})
+    sides: Counter[str] = Counter()
+    looked = turns(LOOK, AROUND, LOOK)
+    rng = np.random.default_rng(difficulty)
+    for _ in range(60):
+        situation = VoxelSituation.read(world.observe(), world.mirror(), TeacherConfig())
+        told = situation.observation.status.words.split()
+        assert not told or told[0] == "edge"
+        sides.update(told[1:])
+        x, z, yaw = situation.pose
+        action = explore(placed(situation, x, z, yaw, looked)).action
+        if "ahead" not in told:
+            assert action == WALK
+        elif len(told) < 5:
+            assert action == LEFT
+        world.step(
+            "see none | " + str(rng.choice(["turn left 45", "forward 8", "forward 8", "turn right 90"]))
+        )
+        if world.iteration >= 39:
+            world.reset(options={"episode": EpisodeSpec("voxel/goal_name", "train", 4, difficulty)})
+    assert len(sides) == 4
 
 
 def told(situation: VoxelSituation, words: str, history: tuple[Turn, ...]) -> VoxelSituation:
