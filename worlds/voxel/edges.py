@@ -15,6 +15,8 @@ STRIDE = 8.0
 """Blocks of the walk that is judged: "forward 8"."""
 MARGIN = 8.0
 """Blocks from the edge within which no walk should end: there is little left to see."""
+TINY = 1e-6
+"""Blocks: a walk along the edge does not lead in."""
 Corner = tuple[float, float]
 """x, z."""
 
@@ -25,11 +27,20 @@ def squared(yaw_deg: float) -> float:
 
 
 def leads_out(place: Corner, heading_deg: float, low: Corner, high: Corner, margin: float = MARGIN) -> bool:
-    """Whether a walk of `STRIDE` from `place` ends within `margin` of the edge of a rectangle, or beyond."""
-    x = place[0] + STRIDE * math.sin(math.radians(heading_deg))
-    z = place[1] - STRIDE * math.cos(math.radians(heading_deg))
-    inside = low[0] + margin <= x <= high[0] - margin and low[1] + margin <= z <= high[1] - margin
-    return not inside
+    """Whether a walk of `STRIDE` from `place` ends within `margin` of the edge of a rectangle, or beyond, and
+    no farther inside than it began: in a corner, too, two ways lead in."""
+    x, z = place
+    to_x = x + STRIDE * math.sin(math.radians(heading_deg))
+    to_z = z - STRIDE * math.cos(math.radians(heading_deg))
+    beyond = _beyond(to_x, to_z, low, high, margin)
+    return beyond > 0.0 and beyond > _beyond(x, z, low, high, margin) - TINY
+
+
+def _beyond(x: float, z: float, low: Corner, high: Corner, margin: float) -> float:
+    """Blocks from a place to the rectangle less its margin (0: within)."""
+    off_x = max(low[0] + margin - x, x - high[0] + margin, 0.0)
+    off_z = max(low[1] + margin - z, z - high[1] + margin, 0.0)
+    return math.hypot(off_x, off_z)
 
 
 def edge_words(state: VoxelState, a: int = 0) -> str:
