@@ -11,7 +11,7 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import JUNK, observations, problem, served_app
+from serving import HERE, JUNK, observations, problem, served_app
 from starlette.testclient import TestClient
 from tiny import ACTIONS, NOTES
 
@@ -59,9 +59,9 @@ def with_openai(
     async def run() -> None:
         transport = httpx2.ASGITransport(app=app)
         async with openai.AsyncOpenAI(
-            base_url="http://test/v1",
+            base_url=f"{HERE}/v1",
             api_key="none",
-            http_client=httpx2.AsyncClient(transport=transport, base_url="http://test"),
+            http_client=httpx2.AsyncClient(transport=transport, base_url=HERE),
             max_retries=0,
         ) as ai:
             await scene(ai)
