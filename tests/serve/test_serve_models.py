@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from tiny import ACTIONS, NOTES, tiny_student
 
 from serve.catalogue import Catalogue, first_catalogue
-from serve.catalogues import CatalogueTable
+from serve.catalogues import CatalogueTable, Wanted
 from serve.config import ServeConfig
 from serve.fleet import Fleet
 from serve.follower import Follower
@@ -319,6 +319,35 @@ def test_a_keeper_that_forgot_is_told_again_and_a_conflict_is_refused(folders: P
     found = asyncio.run(run())
     assert found == fleet.catalogue
     assert found.models[0].versions[0].name == fingerprint(folders / "b")
+
+
+def test_a_load_goes_on_while_nobody_can_be_told_of_it(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = catalogue(tiny=student_of(folders, "a"))
+    fleet = Fleet(settings(folders), first)
+    heard: list[int] = []
+
+    class Shared(CatalogueTable):
+        async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
+            heard.append(serving.revision)
+            if len(heard) == 2:  # the first word while it loads
+                raise Problem(503, "being replaced")
+            return await super().sync(replica, serving, trouble, metrics)
+
+    monkeypatch.setattr("serve.follower.HEARTBEAT_S", 0.01)
+    load = Fleet._load
+    monkeypatch.setattr(Fleet, "_load", lambda *asked: (time.sleep(0.2), load(*asked))[1])
+
+    async def run() -> None:
+        shared = Shared(first)
+        student, version = fleet.student_at("b", "tiny")
+        await shared.change(first.offering("tiny", version, student, 1.0))
+        await Follower(fleet, shared, Meters(fleet), print).sync()
+
+    asyncio.run(run())
+    assert len(heard) > 3
+    assert (fleet.catalogue.revision, heard[-1]) == (2, 2)
 
 
 def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
