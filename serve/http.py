@@ -26,7 +26,7 @@ from serve.form import from_form
 from serve.gate import Gate
 from serve.keys import Authorization, KeyRing
 from serve.meters import Meters, merged
-from serve.problems import REFUSALS, Problem
+from serve.problems import ELSEWHERE, REFUSALS, Problem
 from serve.service import Service
 from serve.sessions import Sessions
 from serve.wire import ActRequest, ActResponse, BatchRequest, BatchResponse
@@ -143,12 +143,12 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
     session_routes.install(app, decide, fleet, sessions, keys, limit, fleet.config.session_expiry_s)
     model_routes.install(app, fleet, catalogues, follower, keys)
 
-    @app.get("/healthz")
+    @app.get("/healthz", responses=ELSEWHERE)
     async def healthz() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
-    @app.get("/readyz")
+    @app.get("/readyz", responses=ELSEWHERE)
     async def readyz() -> dict[str, str]:
         """The models are loaded; the default's name and version."""
         first = model_routes.listed(fleet.catalogue)[0]

@@ -17,7 +17,7 @@ REFUSALS: dict[int | str, dict[str, object]] = {
     for status, text in {
         400: "no JSON",
         401: "no known key",
-        403: "the key lacks the scope",
+        403: "the key lacks the scope; without keys, asked from elsewhere",
         404: "no such session, model or version",
         408: "the body did not come in time",
         409: "the session is deciding, or the models were changed meanwhile",
@@ -29,6 +29,9 @@ REFUSALS: dict[int | str, dict[str, object]] = {
         504: "past the deadline",
     }.items()
 }
+
+ELSEWHERE: dict[int | str, dict[str, object]] = {403: REFUSALS[403]}
+"""Of routes that anybody may ask who is let in at all."""
 
 
 class Problem(Exception):

@@ -22,6 +22,7 @@ from serve.config import ServeConfig
 from student.config import StudentConfig
 
 pytestmark = pytest.mark.slow
+HOST = {"Host": "localhost"}
 CHECKS = [
     not_a_server_error,
     content_type_conformance,
@@ -33,7 +34,7 @@ CHECKS = [
 @pytest.fixture(scope="session")
 def interface(student: StudentConfig) -> Any:
     config = ServeConfig(models_under=str(Path(student.path).parent))
-    return schemathesis.openapi.from_asgi("/openapi.json", served_app(student, config))
+    return schemathesis.openapi.from_asgi("/openapi.json", served_app(student, config), headers=HOST)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
@@ -45,7 +46,7 @@ def test_the_interface_does_what_its_document_says(interface: Any, mode: Generat
         @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def fuzzed(case: Any) -> None:
-            case.call_and_validate(checks=CHECKS)
+            case.call_and_validate(checks=CHECKS, headers=HOST)
 
         try:
             fuzzed()
