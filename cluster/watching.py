@@ -37,7 +37,9 @@ def run_watch(overrides: Sequence[str], beside: bool = False) -> None:
 
 
 def _end_with_input() -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: a thread that waits in its buffer makes the interpreter abort on its way out.
+    while os.read(0, 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,43 @@ def test_it_learns_and_writes_its_card(tmp_path: Path, monkeypatch: pytest.Monke
     )
     more = dataclasses.replace(config, init=config.out, dense_steps=0, question_steps=2, vision_lr=1e-4)
     assert pretraining.pretrain(more, lambda entry: None)["seed"] == 0
+
+
+def test_only_tokens_of_answers_compete(student: Student, views: data.Views) -> None:
+    """Every target is among them; actions, goals and, where none are asked for, captions are not."""
+    packed = data.pack(student, views, Squares(), np.arange(32), 4, 0, 16, np.random.default_rng(0))
+    answers = data.answer_tokens(student, views)
+    assert answers[packed.targets[packed.targets >= 0]].all()
+    assert not answers[student.policy.model.config.image_token_id]
+    assert answers.sum() < data.answer_tokens(student, views, captions=0.5).sum()
+
+
+def test_a_word_that_answers_nothing_is_not_pushed_down(student: Student, views: data.Views) -> None:
+    """Its row of the embedding (never shown, never asked) is left as it was but for the decay of weights."""
+    own = copy.deepcopy(student)
+    rows = own.policy.model.get_input_embeddings().weight
+    silent = own.tokenizer.convert_tokens_to_ids("~")
+    before = rows[silent].detach().clone()
+    config = PretrainConfig(question_steps=20, question_batch=8, questions=4, captions=0.0, vision_lr=0.0)
+    pretraining.learn_to_answer(own, Squares(), views, config, np.random.default_rng(0), lambda _: None)
+    assert torch.allclose(rows[silent], before, rtol=1e-4, atol=1e-6)
+
+
+def test_a_fresh_language_model_sees_through_the_encoder_of_another(
+    tmp_path: Path, views: data.Views
+) -> None:
+    made = Student.fresh(StudentConfig(dtype="float32"), seed=7)
+    made.save(tmp_path / "base", {})
+    config = PretrainConfig(init=str(tmp_path / "base"), fresh_language=True, seed=1)
+    new = pretraining.new_student(config, Squares(), views)
+    kept, drawn = made.policy.model.state_dict(), new.policy.model.state_dict()
+    for name in kept:
+        if "vision_tower" in name:
+            assert torch.equal(kept[name], drawn[name]), name
+    name = next(name for name in kept if "layers.0" in name and name.endswith("q_proj.weight"))
+    assert not torch.equal(kept[name], drawn[name])
+    with pytest.raises(ValueError, match="fresh_language"):
+        PretrainConfig(fresh_language=True)
 
 
 def test_the_longest_class_name_within_a_question_counts() -> None:

@@ -146,10 +146,9 @@ class MaterialCollection:
         return (*MOVES, *self.skills)
 
     def words(self) -> str:
-        near, edge = self._workplaces(), edge_words(self.body.state, self.body.a)
-        return ", ".join(
-            [*(["near " + " and ".join(sorted(near))] if near else []), *([edge] if edge else [])]
-        )
+        near = " and ".join(sorted(self._workplaces()))
+        remarks = (f"near {near}" if near else "", edge_words(self.body.state, self.body.a))
+        return ", ".join(remark for remark in remarks if remark)
 
     def about(self) -> str:
         have = {item: held(self.body, item) for item in self._items()}
