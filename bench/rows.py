@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from typing import Any
+
+OWN_PORTS = range(20_000, 32_000)
+"""Above the ports of Ray's workers and below those of outgoing connections: what is free here stays free until
+a server binds it."""
 
 
 def row(
@@ -21,7 +26,12 @@ def row(
 
 
 def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nothing listens on. Raises RuntimeError where none is found."""
+    for port in random.SystemRandom().sample(OWN_PORTS, 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"no free port among {OWN_PORTS.start} to {OWN_PORTS.stop - 1}")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
+from listening import listen
 
 from teachers.backends.config import EndpointConfig
 from teachers.backends.desk import CallDesk
@@ -27,38 +24,21 @@ from worlds.types import EpisodeSpec, Mirror, Observation
 
 @dataclass
 class Endpoint:
-    """A server that runs; `app.state.asked` counts its completions."""
+    """An endpoint that listens; `app.state.asked` counts its completions."""
 
     url: str
     app: Any
-    server: uvicorn.Server
-    thread: threading.Thread
+    stop: Callable[[], None]
 
     @property
     def asked(self) -> int:
         return int(self.app.state.asked)
 
-    def stop(self) -> None:
-        self.server.should_exit = self.server.force_exit = True
-        self.thread.join(timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
 
 def start(faults: FaultConfig | None = None, port: int = 0) -> Endpoint:
-    app, port = make_app(faults or FaultConfig()), port or free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    ends = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < ends, "the endpoint did not start"
-        time.sleep(0.01)
-    return Endpoint(f"http://127.0.0.1:{port}/v1", app, server, thread)
+    app = make_app(faults or FaultConfig())
+    listener = listen(app, port)
+    return Endpoint(f"{listener.url}/v1", app, listener.stop)
 
 
 @contextlib.contextmanager

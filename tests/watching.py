@@ -3,15 +3,9 @@ and the playground before it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-import time
-from collections.abc import Iterator
 from typing import Any
 
-import uvicorn
-from endpoints import free_port
 from serving import served_app
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -50,24 +44,6 @@ class Remembering:
     def asked(self) -> list[dict[str, Any]]:
         """The requests for decisions."""
         return [json.loads(body) for body in self.bodies if body]
-
-
-@contextlib.contextmanager
-def running(app: Any, port: int = 0) -> Iterator[str]:
-    """The URL of an application in a thread of this process."""
-    port = port or free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    ends = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < ends, "the server did not start"
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join(timeout=10)
 
 
 def student_app() -> Remembering:

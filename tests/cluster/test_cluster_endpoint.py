@@ -16,6 +16,7 @@ from endpoints import Endpoint
 from small import save_knowing
 
 from actors.codec import decode
+from bench.rows import free_port
 from cluster.config import RunConfig, dump_config, load_config
 from cluster.metrics import read_metrics
 from cluster.run import RunFailed
@@ -164,7 +165,7 @@ def test_a_spent_budget_pauses_the_run_and_a_larger_one_goes_on(
 
 
 def test_where_nobody_listens_nothing_is_begun(base: Path, tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{endpoints.free_port()}/v1"
+    url = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(ValueError, match=r"nobody answers at teacher\.endpoint\.url"):
         run_training(config_of(base, tmp_path / "runs", url))
     assert not (tmp_path / "runs").exists()

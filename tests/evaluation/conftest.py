@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from watching import Remembering, running, student_app
+from listening import running
+from watching import Remembering, student_app
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watching import app_of, playground_of, running
+from listening import running
+from watching import app_of, playground_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: install the dev extra")
 CHROMIUM = shutil.which("chromium")

@@ -9,13 +9,13 @@ from typing import Any, cast
 import httpx2
 import numpy as np
 import pytest
-from endpoints import free_port
+from listening import running
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from watching import running
 
+from bench.rows import free_port
 from cluster.watching import check_playground, playground, split_overrides
 from evaluation.watch.episode import HostedEpisode
 from evaluation.watch.student import RemoteStudent

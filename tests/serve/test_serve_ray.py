@@ -20,10 +20,10 @@ import httpx2
 import psutil
 import pytest
 import websockets.sync.client
-from endpoints import free_port
 from serving import observations
 from tiny import ACTIONS, NOTES, tiny_student
 
+from bench.rows import free_port
 from serve.client import Client, Refused
 from serve.images import encode_frame
 from serve.keys import add_key
