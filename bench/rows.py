@@ -7,8 +7,8 @@ import socket
 from typing import Any
 
 OWN_PORTS = range(20_000, 32_000)
-"""Above the ports of Ray's workers and below those of outgoing connections: what is free here stays free until
-a server binds it."""
+"""Above the ports of Ray's workers and below those of outgoing connections: what is free here stays free
+until a server binds it."""
 
 
 def row(

@@ -153,9 +153,20 @@ def new_student(config: PretrainConfig, source: GroundingSource, views: data.Vie
     phrases = [*note_phrases(source.notes), *source.actions, *things]
     student = Student.fresh(StudentConfig(dtype="float32"), seed=config.seed, words=words, phrases=phrases)
     if trained is not None:
-        encoder = trained.policy.model.model.vision_tower.state_dict()
-        student.policy.model.model.vision_tower.load_state_dict(encoder)
+        _keep_encoder(student, trained, config.init)
     return student
+
+
+def _keep_encoder(student: Student, trained: Student, init: str) -> None:
+    """Give `student` the encoder of `trained`. Raises ValueError where theirs are built otherwise."""
+    encoder = trained.policy.model.model.vision_tower.state_dict()
+    try:
+        student.policy.model.model.vision_tower.load_state_dict(encoder)
+    except RuntimeError as error:
+        raise ValueError(
+            f"init={init}: its encoder has other layers than a new student's, so fresh_language=true cannot "
+            "keep it; go on from it whole (fresh_language=false), or train anew without init"
+        ) from error
 
 
 def vocabulary(world: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from learner import pretrain as pretraining
 from learner import pretrain_data as data
 from learner.pretrain import PretrainConfig, class_asked_about, note_table
 from student.config import StudentConfig
+from student.encoder import RetortVisionConfig
 from student.grounding import evaluate_grounding
 from student.prompts import build_prompt
 from student.student import Student
@@ -206,6 +207,12 @@ def test_a_fresh_language_model_sees_through_the_encoder_of_another(
     assert not torch.equal(kept[name], drawn[name])
     with pytest.raises(ValueError, match="fresh_language"):
         PretrainConfig(fresh_language=True)
+    Student.fresh(StudentConfig(dtype="float32"), vision=RetortVisionConfig(top_blocks=1)).save(
+        tmp_path / "small", {}
+    )
+    small = dataclasses.replace(config, init=str(tmp_path / "small"))
+    with pytest.raises(ValueError, match="its encoder has other layers"):
+        pretraining.new_student(small, Squares(), views)
 
 
 def test_the_longest_class_name_within_a_question_counts() -> None:

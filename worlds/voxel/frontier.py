@@ -60,6 +60,11 @@ OCTANTS = ("ahead", "ahead right", "right", "behind right", "behind", "behind le
 """Directions from the body's heading, clockwise."""
 
 
+def octant_of(bearing_deg: float) -> str:
+    """The nearest of `OCTANTS`; degrees clockwise from the body's heading."""
+    return OCTANTS[int(((bearing_deg % 360.0) + 22.5) // 45.0) % 8]
+
+
 def unseen_direction(body: Body) -> str:
     """The one of `OCTANTS` that leads to the frontier of what the body itself has seen ("": all is seen)."""
     seen = body.state.seen[body.b, body.a]
@@ -69,5 +74,4 @@ def unseen_direction(body: Body) -> str:
     goal = frontier(seen, seen & (feet < 0), x, z, LEAVE)
     if goal is None:
         return ""
-    bearing = np.degrees(np.arctan2(goal[0] - x, z - goal[1])) - body.yaw_deg
-    return OCTANTS[int(((bearing % 360.0) + 22.5) // 45.0) % 8]
+    return octant_of(float(np.degrees(np.arctan2(goal[0] - x, z - goal[1]))) - body.yaw_deg)

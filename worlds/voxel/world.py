@@ -17,6 +17,7 @@ from worlds.types import EpisodeSpec, Frame, Goal, Mirror, Outcome
 from worlds.voxel.data import ANIMAL_KIND, BLOCK_NAMES
 from worlds.voxel.mirror import NOTES, build_mirror
 from worlds.voxel.perception import Thing, block_mask, things_in_sight
+from worlds.voxel.recall import Standpoint, recalled
 from worlds.voxel.skills import Skills
 from worlds.voxel.tasks import block_search, goal_search, map_exploration, material_collection
 from worlds.voxel.tasks.common import LANDMARKS, RESOURCES, Task, heard_now, status_of
@@ -68,6 +69,7 @@ class VoxelWorld(World):
         self.skills = Skills(self.task.body)
         self._things: list[Thing] = []
         self._sightings: list[NDArray[np.float64]] = []
+        self._standpoints: list[Standpoint] = []
         return self.task.goal
 
     def _task(self, episode: EpisodeSpec) -> Task:
@@ -85,9 +87,11 @@ class VoxelWorld(World):
         self._things = things_in_sight(rendered, body.state, body.b, body.a, NAMED_BLOCKS)
         # One entry per decision: `World` observes every state once.
         self._sightings.append(self._targets_in_sight())
+        x, _, z = body.position
+        self._standpoints.append(Standpoint(x, z, body.yaw_deg, self.task.about()))
         return View(
             frame=rendered.rgb,
-            status=status_of(body.state, self.task.words(), body.a),
+            status=status_of(body.state, self._words(), body.a),
             sounds=heard_now(body.state, body.a),
             actions=self.task.actions(),
             notes=NOTES if self.task.about() else (),
@@ -113,6 +117,12 @@ class VoxelWorld(World):
         return top_down(body.state.blocks[body.b]), (float(x), float(z))
 
     # -- own ------------------------------------------------------------------------------------
+
+    def _words(self) -> str:
+        """The status line's remarks: what the body remembers of its target, and the task's own."""
+        turns = list(zip(self._standpoints, self._history, strict=False))[-HISTORY_TURNS:]
+        remarks = (recalled(turns, self._standpoints[-1]), self.task.words())
+        return ", ".join(remark for remark in remarks if remark)
 
     def _targets_in_sight(self) -> NDArray[np.float64]:
         """(n, 3): the true instances of the target that the frame shows."""

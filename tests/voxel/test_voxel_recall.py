@@ -1,0 +1,65 @@
+"""What a body remembers of its target: its own notes, seen from where it stands now."""
+
+from __future__ import annotations
+
+import pytest
+
+from worlds.types import EpisodeSpec, Turn
+from worlds.voxel.recall import Standpoint, recalled
+from worlds.voxel.world import VoxelWorld
+
+
+def stood(x: float = 0.0, z: float = 0.0, heading_deg: float = 0.0, about: str = "melon") -> Standpoint:
+    return Standpoint(x, z, heading_deg, about)
+
+
+def turn(note: str, action: str = "turn left 45", outcome: str = "ok") -> Turn:
+    return Turn(note, action, outcome)
+
+
+@pytest.mark.parametrize(
+    ("note", "now", "told"),
+    [
+        ("see centre far", stood(), "target ahead far"),
+        ("see centre far", stood(heading_deg=90.0), "target left far"),
+        ("see far-right near", stood(heading_deg=45.0), "target ahead near"),
+        ("see far-left far", stood(heading_deg=135.0), "target behind far"),
+        ("see centre far", stood(z=-9.0), "target ahead near"),  # it walked north, 9 blocks
+        ("see centre far", stood(z=-20.0), "target behind far"),
+        ("see centre far", stood(x=14.0, z=-14.0), "target left far"),
+        ("see centre far", stood(z=-13.0), ""),  # it is there, and the episode goes on
+        ("see none", stood(), ""),
+        ("see a melon, I think", stood(), ""),
+        ("see centre far", stood(about="pumpkin"), ""),
+    ],
+)
+def test_the_place_of_a_note_is_told_from_where_the_body_stands_now(
+    note: str, now: Standpoint, told: str
+) -> None:
+    assert recalled([(stood(), turn(note))], now) == told
+
+
+def test_the_latest_sighting_counts_until_it_is_dug() -> None:
+    turns = [
+        (stood(), turn("see centre far")),
+        (stood(heading_deg=90.0), turn("see centre near")),
+        (stood(), turn("see none")),
+    ]
+    assert recalled(turns, stood()) == "target right near"
+    failed = (stood(), turn("see centre near", "mine melon", "out of reach"))
+    assert recalled([*turns, failed], stood()) == "target ahead near"
+    assert recalled([*turns, failed, (stood(), turn("see centre near", "mine melon"))], stood()) == ""
+
+
+def test_the_status_line_tells_it_from_the_notes_alone() -> None:
+    """A false note is remembered like a true one, a true sighting that nobody noted is not."""
+    world = VoxelWorld("voxel/goal_name")
+    world.reset(options={"episode": EpisodeSpec("voxel/goal_name", "train", 3)})
+    assert "target" not in world.observe().status.words
+    world.step("see centre near | turn right 90")
+    assert world.observe().status.words.split(", ")[0] == "target left near"
+    for _ in range(7):
+        world.step("see none | turn right 90")
+    assert world.observe().status.words.startswith("target ahead near")
+    world.step("see none | turn right 90")
+    assert "target" not in world.observe().status.words  # its turn is no longer in the history
