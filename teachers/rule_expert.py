@@ -8,11 +8,11 @@ target that leaves the frame, and it plans round nothing: a walk that got stuck 
 from __future__ import annotations
 
 from teachers.config import TeacherConfig
-from teachers.planners.pose_grid import WALKS
 from teachers.roles import Choice, Phase
-from teachers.voxel_situation import STUCK, VoxelSituation
+from teachers.voxel_situation import VoxelSituation
 from teachers.voxel_team import VoxelTeacher
 from worlds.types import Turn
+from worlds.voxel.moves import STUCK, WALKS
 
 RULE_DECISIONS = 10.0
 """Decisions left that its values claim; it has no plan to count them on."""

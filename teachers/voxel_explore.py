@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from teachers.planners.pose_grid import WALKS
 from teachers.roles import Choice
-from teachers.voxel_situation import SCAN, STUCK, VoxelSituation, bearing, turned
+from teachers.voxel_situation import SCAN, VoxelSituation, bearing, turned
 from worlds.types import Turn
 from worlds.voxel.edges import MARGIN, Corner, leads_out
 from worlds.voxel.frontier import LEAVE, OCTANTS, frontier
+from worlds.voxel.moves import STUCK, WALKS
 
 HALVES = ("west", "east")
 REGIONS = ("north-west", "south-west", "south-east", "north-east")

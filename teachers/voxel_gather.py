@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from teachers.planners.pose_grid import TURNS
 from teachers.roles import Choice, Phase
 from teachers.voxel_explore import explore, search_map
 from teachers.voxel_situation import VoxelSituation, turned
+from worlds.voxel.moves import TURNS
 
 FACED_DEG = 22.5
 """A turn by eighths can face a point as well as this."""

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachers.config import TeacherConfig
-from teachers.planners.pose_grid import FAR, TURNS, WALKS, CostToGo
+from teachers.planners.pose_grid import FAR, CostToGo
 from teachers.planners.surface import Surface, surface
 from teachers.roles import Choice
 from worlds.types import Mirror, Observation, Turn
 from worlds.voxel.edges import squared
 from worlds.voxel.mirror import note_for
+from worlds.voxel.moves import TURNS, WALKS, shut_headings
 
 VIEW_DEG = 90.0
 FACING_DEG = 22.5
@@ -30,7 +31,6 @@ FACING_DEG = 22.5
 SAME_SPOT = 1.0
 """Blocks: a remembered target is still there when a true one is so near (else it was dug or it wandered)."""
 SCAN = "scan"
-IN_PLACE = ("craft ", "smelt ", "equip ")
 MESSAGE = "message "
 TOLD_ROUNDS = 12
 _SIGHTED = re.compile(r"(\w+) at (\d+) (\d+)")
@@ -38,8 +38,6 @@ _RIGHT = ("turn right 45", "turn right 90", "turn right 90")
 _LEFT = ("turn left 90", "turn left 90", "turn left 45")
 HEAD = (*_RIGHT, "turn around", *_LEFT)
 """The turn towards the heading 1..7 eighths clockwise."""
-PART, STUCK = "part", "stuck"
-"""The outcomes of a walk that an obstacle ended, after a while or at once."""
 Points = NDArray[np.float64]
 
 
@@ -212,22 +210,8 @@ class VoxelSituation:
 
     @cached_property
     def shut(self) -> frozenset[float]:
-        """Headings in which a walk from this very spot got stuck, or only a little further twice in a row:
-        read back from the visible history."""
-        heading, shut = self.pose[2], set()
-        history = self.turns
-        for i in reversed(range(len(history))):
-            turn = history[i]
-            if turn.action in TURNS:
-                heading = (heading - 45.0 * TURNS[turn.action]) % 360.0
-            elif turn.action in WALKS and turn.outcome == STUCK:
-                shut.add(heading)
-            elif turn.action in WALKS and i and turn.outcome == history[i - 1].outcome == PART:
-                shut.add(heading)
-                break
-            elif turn.action != SCAN and not turn.action.startswith(IN_PLACE):
-                break
-        return frozenset(shut)
+        """See `shut_headings`."""
+        return shut_headings(self.turns, self.pose[2])
 
     def prefer(self, action: str, value: float) -> Choice:
         """One action, and every other one a decision worse."""

@@ -13,12 +13,11 @@ from dataclasses import replace
 from pydantic import BaseModel
 
 from teachers.endpoint.reader import ToldSituation, read_phase, read_situation, read_subtask
-from teachers.planners.pose_grid import WALKS
 from teachers.roles import Choice, Phase
 from teachers.team.replies import ActorReply, ConductorReply, CriticReply, ManagerReply, SubtaskReply
-from teachers.voxel_situation import STUCK
 from teachers.voxel_team import VoxelActor, VoxelConductor, VoxelManager
 from worlds.types import Turn
+from worlds.voxel.moves import STUCK, WALKS
 
 _ROLE = re.compile(r"^Role: (manager|conductor|actor|critic)\b", re.MULTILINE)
 _PREFER = re.compile(r"where both serve, say ([a-z0-9 _]+)\.")

@@ -22,7 +22,7 @@ from teachers.roles import Phase, Subtask
 from teachers.team.map_text import read_map
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Goal, Observation, Status, Turn
-from worlds.voxel.tasks.common import MOVES
+from worlds.voxel.moves import MOVES
 
 _LINE = re.compile(r"^([A-Z][a-z]+(?: [a-z]+)*): (.*)$")
 _NUMBER = r"(-?\d+(?:\.\d+)?)"

@@ -11,7 +11,6 @@ Positions are blocks, x east and z south; heading k looks `45 k` degrees clockwi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -19,18 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from teachers.planners.surface import Surface
-
-TURNS: Mapping[str, int] = {
-    "turn left 45": -1,
-    "turn right 45": 1,
-    "turn left 90": -2,
-    "turn right 90": 2,
-    "turn around": 4,
-}
-"""Skill -> eighths of a turn, clockwise."""
-
-WALKS: Mapping[str, int] = {"forward 2": 2, "forward 4": 4, "forward 8": 8}
-"""Skill -> blocks along the heading."""
+from worlds.voxel.moves import TURNS, WALKS
 
 MAX_DROP = 3
 HALF_WIDTH = 0.3

@@ -20,8 +20,8 @@ from teachers.team.map_text import RADIUS, read_map, write_map
 from teachers.team.skills import find_skill
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Mirror
+from worlds.voxel.moves import MOVES
 from worlds.voxel.rehearsal import rehearse
-from worlds.voxel.tasks.common import MOVES
 
 SUITES = ("voxel/goal_name", "voxel/block_search", "voxel/map_exploration", "voxel/material_collection")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worlds.types import EpisodeSpec, Turn
+from worlds.voxel.moves import shut_headings
 from worlds.voxel.recall import Standpoint, recalled
 from worlds.voxel.world import VoxelWorld
 
@@ -49,6 +50,38 @@ def test_the_latest_sighting_counts_until_it_is_dug() -> None:
     failed = (stood(), turn("see centre near", "mine melon", "out of reach"))
     assert recalled([*turns, failed], stood()) == "target ahead near"
     assert recalled([*turns, failed, (stood(), turn("see centre near", "mine melon"))], stood()) == ""
+
+
+@pytest.mark.parametrize(
+    ("turns", "shut"),
+    [
+        ([("forward 8", "stuck")], {0.0}),
+        ([("forward 8", "part")], set()),
+        ([("forward 8", "part"), ("forward 8", "part")], {0.0}),
+        ([("forward 8", "stuck"), ("turn right 90", "ok")], {270.0}),
+        ([("forward 8", "stuck"), ("turn left 45", "ok"), ("scan", "ok"), ("forward 2", "stuck")], {0, 45}),
+        ([("forward 8", "stuck"), ("mine stone", "ok")], set()),  # the way may be free now
+        ([("forward 8", "stuck"), ("turn around", "ok"), ("forward 2", "ok")], set()),  # another spot
+    ],
+)
+def test_a_heading_is_shut_where_a_walk_from_this_spot_got_stuck(
+    turns: list[tuple[str, str]], shut: set[float]
+) -> None:
+    assert shut_headings([turn("", action, outcome) for action, outcome in turns], 0.0) == shut
+
+
+def test_the_status_line_tells_a_shut_way_ahead() -> None:
+    world = VoxelWorld("voxel/goal_name")
+    world.reset(options={"episode": EpisodeSpec("voxel/goal_name", "train", 3)})
+    for _ in range(12):
+        world.step("forward 8")
+        if world.observe().history[-1].outcome == "stuck":
+            break
+    assert "blocked ahead" in world.observe().status.words.split(", ")
+    world.step("turn around")
+    assert "blocked ahead" not in world.observe().status.words
+    world.step("turn around")
+    assert "blocked ahead" in world.observe().status.words.split(", ")
 
 
 def test_the_status_line_tells_it_from_the_notes_alone() -> None:

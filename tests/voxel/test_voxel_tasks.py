@@ -7,8 +7,9 @@ import pytest
 
 from worlds.types import EpisodeSpec, Split
 from worlds.voxel.data import BLOCK, ITEM
+from worlds.voxel.moves import MOVES
 from worlds.voxel.tasks import block_search, goal_search, map_exploration
-from worlds.voxel.tasks.common import CALLS, MOVES, put_body
+from worlds.voxel.tasks.common import CALLS, put_body
 from worlds.voxel.tasks.material_collection import LISTS, plan_for
 from worlds.voxel.world import VoxelWorld
 

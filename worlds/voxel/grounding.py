@@ -19,6 +19,7 @@ from worlds.types import SPLIT_CODES, Frame, Sound, Split, Status
 from worlds.voxel.data import ANIMAL_KIND, ANIMALS, BLOCK, BLOCK_NAMES
 from worlds.voxel.edges import edge_words
 from worlds.voxel.mirror import NOTES
+from worlds.voxel.moves import MOVES
 from worlds.voxel.perception import Thing, block_mask, note_about, things_in_sight
 from worlds.voxel.render import Rendered, render
 from worlds.voxel.state import VoxelState
@@ -26,7 +27,6 @@ from worlds.voxel.tasks.common import (
     CALLS,
     GOAL_PICTURED,
     LANDMARKS,
-    MOVES,
     RESOURCES,
     Ground,
     close_up,

@@ -20,13 +20,14 @@ import numpy as np
 from worlds.types import Outcome
 from worlds.voxel import skills_work
 from worlds.voxel.data import ANIMAL_KIND, BLOCK
+from worlds.voxel.moves import TURNS
 from worlds.voxel.skills_body import Body
 
 SEARCH_TURNS = 8
 LOOK_DEG = 30.0
 FORWARD_MOST = 50
 _WHOLE = re.compile(r"-?[0-9]{1,6}")
-_TURNS = {"left 45": -45.0, "left 90": -90.0, "right 45": 45.0, "right 90": 90.0, "around": 180.0}
+_TURNS = {skill.removeprefix("turn "): 45.0 * eighths for skill, eighths in TURNS.items()}
 
 
 class Skills:

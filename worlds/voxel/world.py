@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from worlds.base import HISTORY_TURNS, Score, View, World
 from worlds.types import EpisodeSpec, Frame, Goal, Mirror, Outcome
 from worlds.voxel.data import ANIMAL_KIND, BLOCK_NAMES
+from worlds.voxel.edges import squared
 from worlds.voxel.mirror import NOTES, build_mirror
+from worlds.voxel.moves import shut_headings
 from worlds.voxel.perception import Thing, block_mask, things_in_sight
 from worlds.voxel.recall import Standpoint, recalled
 from worlds.voxel.skills import Skills
@@ -119,9 +121,13 @@ class VoxelWorld(World):
     # -- own ------------------------------------------------------------------------------------
 
     def _words(self) -> str:
-        """The status line's remarks: what the body remembers of its target, and the task's own."""
-        turns = list(zip(self._standpoints, self._history, strict=False))[-HISTORY_TURNS:]
-        remarks = (recalled(turns, self._standpoints[-1]), self.task.words())
+        """The status line's remarks: what the body's last turns tell of its target and of the way ahead, and
+        the task's own."""
+        turns, now = self._history[-HISTORY_TURNS:], self._standpoints[-1]
+        stood = self._standpoints[-1 - len(turns) : -1]
+        heading_deg = squared(now.heading_deg)
+        blocked = "blocked ahead" if heading_deg in shut_headings(turns, heading_deg) else ""
+        remarks = (recalled(zip(stood, turns, strict=True), now), blocked, self.task.words())
         return ", ".join(remark for remark in remarks if remark)
 
     def _targets_in_sight(self) -> NDArray[np.float64]:

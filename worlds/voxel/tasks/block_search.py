@@ -17,8 +17,9 @@ from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.data import BLOCK, DURABILITY, ITEM
 from worlds.voxel.frontier import unseen_direction
+from worlds.voxel.moves import MOVES
 from worlds.voxel.skills_body import Body
-from worlds.voxel.tasks.common import MOVES, open_world, put_bodies, scatter, world_config
+from worlds.voxel.tasks.common import open_world, put_bodies, scatter, world_config
 
 TARGET = "diamond_ore"
 PILES = {1: 2, 2: 3, 3: 5}

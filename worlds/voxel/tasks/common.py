@@ -26,17 +26,6 @@ from worlds.voxel.sounds import hear
 from worlds.voxel.state import VoxelState
 from worlds.voxel.terrain import TerrainConfig, WorldFacts, generate
 
-MOVES = (
-    "turn left 45",
-    "turn right 45",
-    "turn left 90",
-    "turn right 90",
-    "turn around",
-    "forward 2",
-    "forward 4",
-    "forward 8",
-)
-"""The skills that tell a body nothing: where they lead must be seen."""
 LANDMARKS = (
     "pumpkin",
     "melon",

@@ -19,12 +19,12 @@ from worlds.base import Score
 from worlds.types import EpisodeSpec, Frame, Goal
 from worlds.voxel.data import ANIMAL_KIND, ANIMALS
 from worlds.voxel.edges import edge_words
+from worlds.voxel.moves import MOVES
 from worlds.voxel.skills_body import Body
 from worlds.voxel.state import VoxelState
 from worlds.voxel.tasks.common import (
     GOAL_PICTURED,
     LANDMARKS,
-    MOVES,
     WORLDS_APART,
     Ground,
     choose_start,

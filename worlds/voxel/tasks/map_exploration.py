@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.frontier import unseen_direction
+from worlds.voxel.moves import MOVES
 from worlds.voxel.skills_body import Body
-from worlds.voxel.tasks.common import MOVES, open_world, put_bodies, world_config
+from worlds.voxel.tasks.common import open_world, put_bodies, world_config
 
 ENOUGH = 0.8
 MAX_ITERATIONS = {1: 20, 2: 40, 3: 60}

@@ -19,9 +19,10 @@ from worlds.types import EpisodeSpec, Goal
 from worlds.voxel.crafting import NEAR
 from worlds.voxel.data import BLOCK, DROP_ITEM, ITEM, ITEM_NAMES, RECIPES, SMELTING, TIER_NEEDED, Recipe
 from worlds.voxel.edges import edge_words
+from worlds.voxel.moves import MOVES
 from worlds.voxel.skills_body import Body
 from worlds.voxel.skills_work import held
-from worlds.voxel.tasks.common import MOVES, RESOURCES, open_world, put_body, scatter, world_config
+from worlds.voxel.tasks.common import RESOURCES, open_world, put_body, scatter, world_config
 
 LISTS: Mapping[int, tuple[Mapping[str, int], ...]] = {
     1: ({"oak_log": 2}, {"oak_planks": 4}, {"stick": 4}, {"crafting_table": 1}),
