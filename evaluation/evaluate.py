@@ -15,6 +15,7 @@ from actors.rollout import Rollout
 from actors.types import EpisodeFailure, EpisodeResult, Labeler, PlaySettings, Policy
 from evaluation.config import EvaluationConfig
 from evaluation.records import Score, Trace, TraceStep, data_uri
+from student.prompts import status_text
 from teachers.team.memory import Memory
 from worlds.make import make_world
 from worlds.types import EpisodeSpec, Split
@@ -104,6 +105,7 @@ def _trace(episode: EpisodeResult, policy: str, frame_size: int) -> Trace:
                 sounds=[f"{s.name} {s.bearing_deg:+.0f} deg ({s.loudness:.2f})" for s in seen.sounds],
                 heading_deg=seen.status.heading_deg,
                 map_xy=place,
+                status=status_text(seen.status),
                 said=list(label.said) if label else [],
             )
         )

@@ -163,8 +163,9 @@ def verdicts(scores: Sequence[Score]) -> list[str]:
 
 
 class TraceStep(BaseModel):
-    """One decision: what was seen, done and advised. `alternatives` are (action, probability); `said` is what
-    the teacher's roles and critics said on the way to their advice, a line each."""
+    """One decision: what was seen, done and advised. `alternatives` are (action, probability); `status` is
+    the status line as the student was told it; `said` is what the teacher's roles and critics said on the way
+    to their advice, a line each."""
 
     frame: str
     note: str
@@ -177,6 +178,7 @@ class TraceStep(BaseModel):
     sounds: list[str]
     heading_deg: float
     map_xy: tuple[float, float]
+    status: str = ""
     said: list[str] = []
 
 

@@ -15,6 +15,7 @@ from string import Template
 from typing import Any
 
 from evaluation.calls import HEADINGS, labelled_episodes, role_calls
+from evaluation.disagreements import differences, last_round
 from evaluation.files import write_whole
 from evaluation.records import CrewScore, Evaluation, Score, verdicts
 from evaluation.statistics import wilson
@@ -42,6 +43,7 @@ def write_report(run: Path) -> Path:
         tables=_tables(evaluation.scores if evaluation else [])
         + _crews(evaluation.crews if evaluation else []),
         plots="".join(f'<div class="card">{plot}</div>' for plot in _plots(records)),
+        differences=_differences(run / "ledger", records),
         timing=_timing(records) + _calls(run / "calls.sqlite", records),
         config=html.escape(config),
         # "</" or "<!--" would end, or never end, the script element that carries the JSON
@@ -211,6 +213,27 @@ def _line_plot(title: str, lines: dict[str, list[tuple[float, float]]], xlabel: 
         axes.legend(frameon=False)
 
     return _svg(draw)
+
+
+def _differences(ledger: Path, records: Sequence[dict[str, Any]]) -> str:
+    """What the team said and the student would have done, in the last round's states."""
+    chunk = last_round(records)
+    if chunk is None or not ledger.is_dir():
+        return '<p class="card soft">No round was played by the student.</p>'
+    parts = []
+    for suite in differences(ledger, chunk):
+        body = "".join(
+            f"<tr><td>{html.escape(row.told)}</td><td>{html.escape(row.did)}</td><td>{row.times}</td>"
+            f"<td>{100 * row.times / row.states:.0f} % of {row.states}</td></tr>"
+            for row in suite.rows
+        )
+        parts.append(
+            f'<div class="card"><h3>{html.escape(suite.suite)}</h3><p>In {suite.differed} of {suite.states} '
+            f"states ({100 * suite.differed / suite.states:.0f} %) the student's action is not as good as "
+            "the team's.</p><table><tr><th>the team says</th><th>the student</th><th>states</th>"
+            f"<th>of those in which the team says so</th></tr>{body}</table></div>"
+        )
+    return "".join(parts)
 
 
 def _calls(file: Path, records: Sequence[dict[str, Any]]) -> str:

@@ -328,14 +328,18 @@ class Ledger:
         return [found[name] for name in ids]
 
     def scan(
-        self, columns: Sequence[str] | None = None, batch: int = 256, before: int = EVERY
+        self,
+        columns: Sequence[str] | None = None,
+        batch: int = 256,
+        since: int = 0,
+        before: int = EVERY,
     ) -> Iterator[list[Record]]:
-        """All records whose payload is readable, in training order, in batches."""
+        """The records with orders in [since, before) whose payload is readable, in training order."""
         query = (
-            "SELECT id FROM samples WHERE place < ? AND segment NOT IN "
+            "SELECT id FROM samples WHERE place >= ? AND place < ? AND segment NOT IN "
             "(SELECT number FROM segments WHERE lost) ORDER BY place, seq"
         )
-        ids = [row[0] for row in self._select(query, (before,))]
+        ids = [row[0] for row in self._select(query, (since, before))]
         for start in range(0, len(ids), batch):
             yield self.read(ids[start : start + batch], columns)
 

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actors.codec import order_of
 from evaluation.calls import role_calls
+from evaluation.disagreements import differences
 from evaluation.records import CrewScore, Evaluation, Said, Score, Trace, TraceStep, data_uri, verdicts
 from evaluation.report import write_report
+from ledger import Ledger
+from ledger.records import Record
 from teachers.backends.recording import Recording
 from teachers.backends.types import Call
 
@@ -120,10 +124,31 @@ def test_curves_and_times_come_from_the_metrics(run: Path) -> None:
     assert "<td>2 (distil)</td><td>3.0</td>" in page
 
 
+def test_what_the_student_would_have_done_instead_is_counted_in_its_last_round(run: Path) -> None:
+    said = [
+        (1, "see left | turn left", "see left | go on", True),  # an older round
+        (2, "see left | turn left", "see left | go on", True),
+        (2, "see left | turn left", "see none | go on", True),
+        (2, "see left | turn left", "", True),  # it agreed
+        (2, "go <on>", "turn left", True),
+        (2, "see left | turn left", "see left | go on", False),  # no label
+    ]
+    with Ledger.open(run / "ledger") as ledger:
+        for number, (chunk, chosen, rejected, valid) in enumerate(said):
+            columns = {"suite": "toy/<corridor>", "chosen": chosen, "rejected": rejected, "valid": valid}
+            ledger.append([Record(str(number), columns, order_of(chunk, number))])
+    (found,) = differences(run / "ledger", 2)
+    assert found == ("toy/<corridor>", 4, 3, [("turn left", "go on", 2, 3), ("go <on>", "turn left", 1, 1)])
+    page = page_of(run)
+    assert "In 3 of 4 states (75 %) the student's action is not as good" in page
+    assert "<td>go &lt;on&gt;</td><td>turn left</td><td>1</td><td>100 % of 1</td>" in page
+
+
 def test_a_run_that_was_killed_early_still_gives_a_page(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     assert "Nothing was evaluated yet" in page
     assert "No timing was recorded" in page
+    assert "No round was played by the student" in page
     assert '<script id="traces" type="application/json">[]</script>' in page
 
 
