@@ -28,6 +28,9 @@ def test_a_saved_student_decides_the_same(student: Student, make_prompt: MakePro
     assert "# A student" in card
     assert "| accuracy | 0.9877 |" in card
     assert not list(tmp_path.glob("*.bin"))
+    # Who may read the config may read the weights: another user serves what this one trained.
+    modes = {file.stat().st_mode for file in (tmp_path / "model").iterdir()}
+    assert len(modes) == 1
 
 
 def test_the_folder_loads_through_transformers_alone(
