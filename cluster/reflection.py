@@ -11,10 +11,14 @@ from collections.abc import Sequence
 
 from ledger import Ledger
 from student.types import Sample
-from teachers.team.memory import Memory, fingerprint, remember
+from teachers.team.frames import packed
+from teachers.team.memory import Memory, remember
 from teachers.team.reflect import Attempt, Disagreement, Reflector
 from worlds.base import split_reply
 from worlds.types import EpisodeSpec
+
+PATH = 8
+"""Decisions of a corrected way that are remembered."""
 
 
 class Reflection:
@@ -58,9 +62,17 @@ def _attempt(samples: Sequence[Sample]) -> Attempt:
     astray = [sample for sample in acted if sample.rejected]
     apart = (Disagreement(s.step, split_reply(s.rejected)[1], split_reply(s.chosen)[1]) for s in astray)
     state = split_reply(astray[0].chosen)[0] if astray else ""
-    frame = fingerprint(astray[0].prompt.images[0]) if astray else ""
+    frame = packed(astray[0].prompt.images[0]) if astray else ""
+    path = [_corrected(sample) for sample in acted if astray and sample.step >= astray[0].step]
     task = acted[-1].prompt.text.rpartition("goal ")[2].replace("<image>", "").strip(" :")
-    return Attempt(acted[0].suite, task, acted[-1].step + 1, tuple(apart), state, frame)
+    way = ", ".join(path[:PATH])
+    return Attempt(acted[0].suite, task, acted[-1].step + 1, tuple(apart), state, frame, way)
+
+
+def _corrected(sample: Sample) -> str:
+    """What the team said, and what the student would have done where that was not as good."""
+    said = split_reply(sample.chosen)[1]
+    return f"{said} (not {split_reply(sample.rejected)[1]})" if sample.rejected else said
 
 
 def _level(episode: str) -> int:

@@ -20,7 +20,7 @@ class EndpointConfig:
     ("": `calls.sqlite` of the run folder). `images` shows the actor's frame to the model; `team_calls=False`
     asks for the actor alone, with the scripted manager and conductor above it. After each round a critic
     looks back at `reflections` failed attempts (0: at none), and `lessons` of what it says are told to the
-    actor with each later question.
+    actor with each later question, with the frames of `lesson_frames` of them where `images` are shown.
     """
 
     url: str = "http://127.0.0.1:8399/v1"
@@ -34,6 +34,7 @@ class EndpointConfig:
     team_calls: bool = True
     reflections: int = 0
     lessons: int = 3
+    lesson_frames: int = 1
     timeout_s: float = 30.0
     tries: int = 8
     patience_s: float = 75.0
@@ -59,8 +60,11 @@ class EndpointConfig:
                 "teacher.endpoint.timeout_s and patience_s are positive, tries, in_flight and max_tokens at "
                 "least 1"
             )
-        if min(self.repairs, self.temperature or 0.0, self.reflections, self.lessons) < 0:
-            raise ValueError("teacher.endpoint.repairs, temperature, reflections and lessons are 0 or more")
+        counts = (self.repairs, self.temperature or 0.0, self.reflections, self.lessons, self.lesson_frames)
+        if min(counts) < 0:
+            raise ValueError(
+                "teacher.endpoint.repairs, temperature, reflections, lessons and lesson_frames are 0 or more"
+            )
         limits = (
             self.requests_per_minute, self.tokens_per_minute, self.replica_requests_per_minute,
             self.replica_tokens_per_minute, self.budget_tokens, self.budget_money, self.price_in,

@@ -14,7 +14,7 @@ from teachers.roles import Choice, Phase, Plan, Subtask
 from teachers.team import critic
 from teachers.team.describe import actor_text, conductor_text, manager_text
 from teachers.team.frames import png
-from teachers.team.memory import recall
+from teachers.team.memory import recall, show
 from teachers.team.planner import Complaint, Planner, Talk
 from teachers.team.replies import ActorReply, ConductorReply, ManagerReply
 from teachers.team.skills import find_skill
@@ -81,6 +81,7 @@ class LLMActor:
         self._planner = Planner("actor", ActorReply, caller, config)
         self._images = config.images
         self._lessons = config.lessons
+        self._lesson_frames = config.lesson_frames if config.images else 0
 
     def act(self, situation: TeamSituation, phase: Phase) -> Choice:
         """A legal skill that the critic has tried."""
@@ -96,14 +97,14 @@ class LLMActor:
             good = {other for other in others if not critic.before_action(situation, other)}
             return Choice(action, tuple(sorted({action, *good})))
 
-        images = (png(situation.observation.frame),) if self._images else ()
         critique = critic.after(situation)
         observation = situation.observation
         state = f"{observation.goal.text} {phase.text} {situation.note} {critique}"
         memories = recall(situation.facts.get("lessons", ()), state, observation.frame, self._lessons)
-        lessons = [memory.told for memory in memories]
+        lessons, frames = show(memories, self._lesson_frames)
         situation.talk.said.extend(f"memory: {lesson}" for lesson in lessons)
         text = actor_text(situation, phase, critique, lessons)
+        images = (png(observation.frame), *frames) if self._images else ()
         return self._planner.plan(text, judge, situation.talk, images)
 
 

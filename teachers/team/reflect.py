@@ -32,7 +32,7 @@ class Disagreement(NamedTuple):
 
 class Attempt(NamedTuple):
     """A failed attempt: its suite, the task in words, its decisions, and where the two disagreed; of the
-    first disagreement also the describer's words and the frame's fingerprint."""
+    first disagreement also the describer's words, the packed frame and the corrected way from there."""
 
     suite: str
     task: str
@@ -40,6 +40,7 @@ class Attempt(NamedTuple):
     disagreements: tuple[Disagreement, ...]
     state: str = ""
     frame: str = ""
+    path: str = ""
 
 
 class Reflector:
@@ -56,14 +57,12 @@ class Reflector:
 
     def _lesson(self, attempt: Attempt) -> Memory | None:
         def judge(reply: CriticReply) -> Memory:
-            first = attempt.disagreements[0] if attempt.disagreements else Disagreement(0, "", "")
             return Memory(
                 suite=attempt.suite,
                 about=attempt.task,
                 state=attempt.state,
                 frame=attempt.frame,
-                did=first.did,
-                said=first.said,
+                path=attempt.path,
                 outcome=f"failed after {attempt.decisions} decisions",
                 text=" ".join(reply.lesson.split()),
             )

@@ -15,7 +15,7 @@ from teachers.config import TeacherConfig
 from teachers.roles import Conductor, Manager, team_label
 from teachers.team.frames import png
 from teachers.team.llm_roles import LLMActor, LLMConductor, LLMManager, TeamSituation
-from teachers.team.memory import recall
+from teachers.team.memory import recall, show
 from teachers.team.planner import Complaint, GaveUp, Planner, Talk
 from teachers.team.prompting import prompts_hash
 from teachers.team.replies import PlainReply
@@ -71,6 +71,7 @@ class PlainEndpointTeacher:
         self._planner = Planner("plain", PlainReply, caller, config.endpoint)
         self._images = config.endpoint.images
         self._lessons = config.endpoint.lessons
+        self._lesson_frames = config.endpoint.lesson_frames if self._images else 0
 
     def label(self, observation: Observation, mirror: Mirror, role: Role = "actor") -> Label:
         """The model's action and note."""
@@ -96,11 +97,11 @@ class PlainEndpointTeacher:
 
         known = mirror.facts.get("lessons", ())
         memories = recall(known, observation.goal.text, observation.frame, self._lessons)
-        told = [memory.told for memory in memories]
+        told, frames = show(memories, self._lesson_frames)
         talk.said.extend(f"memory: {lesson}" for lesson in told)
         lessons = f"\nLessons: {' / '.join(told)}" if told else ""
         text = f"{mirror.text}{lessons}\nNotes: {' | '.join(notes)}\nLegal actions: {' | '.join(legal)}"
-        images = (png(observation.frame),) if self._images else ()
+        images = (png(observation.frame), *frames) if self._images else ()
         try:
             label = self._planner.plan(text, judge, talk, images)
         except (GaveUp, NoAnswer, Halted, Unanswered) as error:

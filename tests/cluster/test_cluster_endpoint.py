@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -122,11 +123,15 @@ def test_the_critic_looks_back_at_each_round_and_later_rounds_are_told(
     with Ledger.open(run / "ledger", writable=False) as ledger:
         memories = [Memory(*entry) for entry in ledger.metadata("lessons/2")]
     lessons = [memory.text for memory in memories]
-    assert all(memory.suite == SUITE and memory.did != memory.said for memory in memories)
+    assert all(memory.suite == SUITE and " (not " in memory.path for memory in memories)
     assert any(memory.state.startswith("see ") and memory.frame for memory in memories)
     recording.export(tmp_path / "calls.jsonl")
     asked = (tmp_path / "calls.jsonl").read_text()
     assert lessons
+    calls = [json.loads(line)["ask"] for line in asked.splitlines()]
+    shown = [len(ask["images"]) for ask in calls if "[picture 2]" in str(ask["messages"])]
+    assert shown
+    assert set(shown) == {2}
     assert any(f"Lessons: {lesson}" in asked for lesson in lessons)
     assert not any(lesson in sample.prompt.text for sample in samples_of(run) for lesson in lessons)
     recorded = {"teacher.backend": "recorded", "teacher.endpoint.recording": run / "calls.sqlite"}
