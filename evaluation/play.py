@@ -84,7 +84,7 @@ def _show(console: Console, seen: Observation, frames: Path | None, iteration: i
         _enlarged(seen.frame).save(frames / f"{iteration:03d}.png")
     status = seen.status
     x, y, z = status.position
-    console.print(f"heading {status.heading_deg:.0f} deg, at {x:.0f} {y:.0f} {z:.0f} {status.words}")
+    console.print(f"heading {status.heading_deg:.0f} deg, at {x:.0f} {y:.0f} {z:.0f} {status.remarks}")
     if status.inventory:
         console.print("carrying " + ", ".join(f"{n} {name}" for name, n in status.inventory.items()))
     for sound in seen.sounds:

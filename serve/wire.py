@@ -83,6 +83,7 @@ class WireStatus(Wire):
     )
     inventory: dict[Word, Annotated[int, Field(ge=0, le=10**6)]] = Field(default_factory=dict, max_length=256)
     words: Text = ""
+    recalled: Text = ""
 
 
 class WireGoal(Wire):
@@ -178,7 +179,7 @@ def to_observation(wire: WireObservation, max_pixels: int) -> Observation:
         goal=Goal(
             goal.text, None if goal.image is None else decode_frame(goal.image, max_pixels), goal.sound
         ),
-        status=Status(status.heading_deg, (x, y, z), dict(status.inventory), status.words),
+        status=Status(status.heading_deg, (x, y, z), dict(status.inventory), status.words, status.recalled),
         sounds=tuple(Sound(sound.name, sound.bearing_deg, sound.loudness) for sound in wire.sounds),
         history=tuple(Turn(t.note, t.action, t.outcome, t.heading_deg) for t in wire.history),
         actions=wire.actions,
@@ -201,6 +202,7 @@ def from_observation(seen: Observation) -> WireObservation:
             position=seen.status.position,
             inventory=dict(seen.status.inventory),
             words=seen.status.words,
+            recalled=seen.status.recalled,
         ),
         sounds=tuple(
             WireSound(name=s.name, bearing_deg=s.bearing_deg, loudness=s.loudness) for s in seen.sounds

@@ -46,16 +46,17 @@ def turn_text(turn: Turn, heading_deg: float, memory_notes: bool = True) -> str:
     return " ".join(part for part in (looked, note, turn.action, outcome) if part)
 
 
-def status_text(status: Status) -> str:
-    """Compass, coarse position, what is carried, and the world's own remarks."""
+def status_text(status: Status, memory_notes: bool = True) -> str:
+    """Compass, coarse position, what is carried, and the world's remarks; without own notes, none that come
+    of them."""
     parts = [COMPASS[octant(status.heading_deg)]]
     if any(status.position):
         parts.append("at " + " ".join(str(int(status.position[axis] // CELL_BLOCKS)) for axis in (0, 2)))
     carried = sorted(status.inventory.items(), key=lambda item: (-item[1], item[0]))[:ITEMS_TOLD]
     if carried:
         parts.append("carrying " + " ".join(f"{count} {name}" for name, count in carried))
-    if status.words:
-        parts.append(status.words)
+    if remarks := status.remarks if memory_notes else status.words:
+        parts.append(remarks)
     return " ".join(parts)
 
 
@@ -78,7 +79,7 @@ def prefix_text(
     heading_deg = observation.status.heading_deg
     turns = [turn_text(turn, heading_deg, memory_notes) for turn in observation.history[-HISTORY:]]
     parts = [" ".join([IMAGE, role, *turns])]
-    parts += [status_text(observation.status)]
+    parts += [status_text(observation.status, memory_notes)]
     parts += [f"order {order}"] if order else []
     return " ; ".join(parts)
 

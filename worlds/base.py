@@ -194,7 +194,7 @@ class World(gymnasium.Env[dict[str, Any], str]):
 
     def _as_dict(self) -> dict[str, Any]:
         seen = self.observe()
-        text = f"{seen.goal.text} {seen.status.words}".strip()
+        text = f"{seen.goal.text} {seen.status.remarks}".strip()
         return {"frame": seen.frame, "text": text[:TEXT_CHARS] or "-"}
 
 

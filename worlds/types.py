@@ -40,12 +40,19 @@ class Sound:
 class Status:
     """What a player reads off the screen: the compass heading (degrees clockwise from north, in
     [0, 360)), the own position (blocks), the inventory (item name -> count) and `words`, a
-    world's own short remarks ("in water")."""
+    world's own short remarks ("in water"); and `recalled`, what follows for the present from the
+    agent's own notes ("target left far")."""
 
     heading_deg: float = 0.0
     position: tuple[float, float, float] = (0.0, 0.0, 0.0)
     inventory: Mapping[str, int] = field(default_factory=dict)
     words: str = ""
+    recalled: str = ""
+
+    @property
+    def remarks(self) -> str:
+        """`recalled` and `words`, as one text."""
+        return ", ".join(part for part in (self.recalled, self.words) if part)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class HostedEpisode:
             heading=COMPASS[octant(status.heading_deg)],
             position=status.position,
             inventory=dict(status.inventory),
-            words=status.words,
+            words=status.remarks,
             sounds=[
                 Heard(name=sound.name, where=BEARINGS[octant(sound.bearing_deg)], loudness=sound.loudness)
                 for sound in seen.sounds

@@ -58,6 +58,11 @@ def test_the_last_eight_turns_are_told() -> None:
 def test_memory_notes_can_be_left_out() -> None:
     assert turn_text(Turn("see none", "forward 2", "stuck", 90.0), 0.0) == "right see none forward 2 stuck"
     assert turn_text(Turn("see none", "forward 2", "ok", 45.0), 45.0, memory_notes=False) == "ahead forward 2"
+    remembering = dataclasses.replace(
+        SEEN, status=dataclasses.replace(SEEN.status, recalled="target left far")
+    )
+    assert " oak_log target left far, in water goal" in build_prompt(remembering).text
+    assert build_prompt(remembering, memory_notes=False) == build_prompt(SEEN, memory_notes=False)
     assert "see none" not in build_prompt(SEEN, memory_notes=False).text
 
 

@@ -88,11 +88,11 @@ def test_the_status_line_tells_it_from_the_notes_alone() -> None:
     """A false note is remembered like a true one, a true sighting that nobody noted is not."""
     world = VoxelWorld("voxel/goal_name")
     world.reset(options={"episode": EpisodeSpec("voxel/goal_name", "train", 3)})
-    assert "target" not in world.observe().status.words
+    assert not world.observe().status.recalled
     world.step("see centre near | turn right 90")
-    assert world.observe().status.words.split(", ")[0] == "target left near"
+    assert world.observe().status.recalled == "target left near"
     for _ in range(7):
         world.step("see none | turn right 90")
-    assert world.observe().status.words.startswith("target ahead near")
+    assert world.observe().status.recalled == "target ahead near"
     world.step("see none | turn right 90")
-    assert "target" not in world.observe().status.words  # its turn is no longer in the history
+    assert not world.observe().status.recalled  # its turn is no longer in the history

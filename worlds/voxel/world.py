@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worlds.base import HISTORY_TURNS, Score, View, World
-from worlds.types import EpisodeSpec, Frame, Goal, Mirror, Outcome
+from worlds.types import EpisodeSpec, Frame, Goal, Mirror, Outcome, Status
 from worlds.voxel.data import ANIMAL_KIND, BLOCK_NAMES
 from worlds.voxel.edges import squared
 from worlds.voxel.mirror import NOTES, build_mirror
@@ -93,7 +93,7 @@ class VoxelWorld(World):
         self._standpoints.append(Standpoint(x, z, body.yaw_deg, self.task.about()))
         return View(
             frame=rendered.rgb,
-            status=status_of(body.state, self._words(), body.a),
+            status=self._status(),
             sounds=heard_now(body.state, body.a),
             actions=self.task.actions(),
             notes=NOTES if self.task.about() else (),
@@ -120,15 +120,16 @@ class VoxelWorld(World):
 
     # -- own ------------------------------------------------------------------------------------
 
-    def _words(self) -> str:
-        """The status line's remarks: what the body's last turns tell of its target and of the way ahead, and
-        the task's own."""
+    def _status(self) -> Status:
+        """What the screen shows, with what the body's last turns tell of its target and of the way ahead."""
         turns, now = self._history[-HISTORY_TURNS:], self._standpoints[-1]
         stood = self._standpoints[-1 - len(turns) : -1]
         heading_deg = squared(now.heading_deg)
-        blocked = "blocked ahead" if heading_deg in shut_headings(turns, heading_deg) else ""
-        remarks = (recalled(zip(stood, turns, strict=True), now), blocked, self.task.words())
-        return ", ".join(remark for remark in remarks if remark)
+        remarks = ["blocked ahead"] if heading_deg in shut_headings(turns, heading_deg) else []
+        if told := self.task.words():
+            remarks.append(told)
+        body, recall = self.task.body, recalled(zip(stood, turns, strict=True), now)
+        return status_of(body.state, ", ".join(remarks), body.a, recall)
 
     def _targets_in_sight(self) -> NDArray[np.float64]:
         """(n, 3): the true instances of the target that the frame shows."""

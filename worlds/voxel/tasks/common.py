@@ -186,7 +186,7 @@ def bearing_deg(from_xyz: NDArray[np.float64], to_xyz: NDArray[np.float64]) -> f
     return float(np.degrees(np.arctan2(dx, -dz)) % 360.0)
 
 
-def status_of(state: VoxelState, words: str = "", a: int = 0) -> Status:
+def status_of(state: VoxelState, words: str = "", a: int = 0, recalled: str = "") -> Status:
     """What body `a` of world 0 reads off its screen."""
     held = state.count[0, a] > 0
     inventory: dict[str, int] = {}
@@ -194,7 +194,7 @@ def status_of(state: VoxelState, words: str = "", a: int = 0) -> Status:
         name = ITEM_NAMES[item]
         inventory[name] = inventory.get(name, 0) + int(count)
     x, y, z = (float(v) for v in state.position[0, a])
-    return Status(float(state.yaw_deg[0, a]), (x, y, z), inventory, words)
+    return Status(float(state.yaw_deg[0, a]), (x, y, z), inventory, words, recalled)
 
 
 def heard_now(state: VoxelState, a: int = 0) -> tuple[Sound, ...]:
