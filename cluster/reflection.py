@@ -17,8 +17,8 @@ from teachers.team.reflect import Attempt, Disagreement, Reflector
 from worlds.base import split_reply
 from worlds.types import EpisodeSpec
 
-PATH = 8
-"""Decisions of a corrected way that are remembered."""
+REMEMBERED_DECISIONS = 8
+"""Of the way from where an attempt first went astray."""
 
 
 class Reflection:
@@ -59,20 +59,24 @@ class Reflection:
 def _attempt(samples: Sequence[Sample]) -> Attempt:
     """The actor's decisions of one episode."""
     acted = sorted((s for s in samples if s.role == "actor"), key=lambda sample: sample.step)
-    astray = [sample for sample in acted if sample.rejected]
+    astray = [sample for sample in acted if sample.valid and sample.rejected]
     apart = (Disagreement(s.step, split_reply(s.rejected)[1], split_reply(s.chosen)[1]) for s in astray)
     state = split_reply(astray[0].chosen)[0] if astray else ""
     frame = packed(astray[0].prompt.images[0]) if astray else ""
-    path = [_corrected(sample) for sample in acted if astray and sample.step >= astray[0].step]
+    way = [sample for sample in acted if astray and sample.step >= astray[0].step]
+    path = ", ".join(_corrected(sample) for sample in way[:REMEMBERED_DECISIONS])
     task = acted[-1].prompt.text.rpartition("goal ")[2].replace("<image>", "").strip(" :")
-    way = ", ".join(path[:PATH])
-    return Attempt(acted[0].suite, task, acted[-1].step + 1, tuple(apart), state, frame, way)
+    return Attempt(acted[0].suite, task, acted[-1].step + 1, tuple(apart), state, frame, path)
 
 
 def _corrected(sample: Sample) -> str:
-    """What the team said, and what the student would have done where that was not as good."""
-    said = split_reply(sample.chosen)[1]
-    return f"{said} (not {split_reply(sample.rejected)[1]})" if sample.rejected else said
+    """The decision that moved the world, and beside it what the other of team and student would have done."""
+    said, own = split_reply(sample.chosen)[1], split_reply(sample.rejected)[1]
+    if not sample.valid:
+        return "(no advice)"
+    if not own:
+        return said
+    return f"{own} (better {said})" if sample.executed == "student" else f"{said} (not {own})"
 
 
 def _level(episode: str) -> int:

@@ -1,7 +1,7 @@
 """Where a student still does something else than its team says: what one reads to find out what it lacks.
 
-Invariant: counted are the states that the student reached in a run's last round, as the ledger has them; one
-in which the student did as it was told, or something equally good, is no disagreement.
+Invariant: counted are the states of a run's last round, as the ledger has them, and the action that the
+student drew there (at the round's temperature); what the team holds to be equally good is no disagreement.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class Differences(NamedTuple):
 
 
 def last_round(records: Iterable[Mapping[str, Any]]) -> int | None:
-    """The chunk of the last round that the student played, from the records of `metrics.jsonl`."""
-    played = [r["step"] for r in records if r["kind"] == "rollout" and r.get("reached_by") == "student"]
-    return max(played, default=None)
+    """The chunk of the last round in which the student was asked (not all moves were the teacher's), from the
+    records of `metrics.jsonl`."""
+    rounds = (r for r in records if r["kind"] == "rollout" and r.get("reached_by") == "student")
+    return max((r["step"] for r in rounds if r.get("mix", 0.0) < 1.0), default=None)
 
 
 def differences(folder: Path, chunk: int) -> list[Differences]:
@@ -48,11 +49,11 @@ def differences(folder: Path, chunk: int) -> list[Differences]:
     said: dict[str, Counter[str]] = {}
     differed: dict[str, Counter[tuple[str, str]]] = {}
     with Ledger.open(folder, writable=False) as ledger:
-        columns = ("suite", "chosen", "rejected", "valid")
+        columns = ("suite", "role", "chosen", "rejected", "valid")
         for records in ledger.scan(columns, since=order_of(chunk), before=order_of(chunk + 1)):
             for record in records:
-                suite, chosen, rejected, valid = (record.columns[name] for name in columns)
-                if not valid:
+                suite, role, chosen, rejected, valid = (record.columns[name] for name in columns)
+                if role != "actor" or not valid:
                     continue
                 told = split_reply(chosen)[1]
                 said.setdefault(suite, Counter())[told] += 1

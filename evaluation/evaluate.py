@@ -76,12 +76,12 @@ def record(
         specs = episodes(config, suite)[: config.traced]
         for outcome in rollout.collect(specs, policy, labeler, settings):
             if not isinstance(outcome, EpisodeFailure):
-                traces.append(_trace(outcome, name, frame_size))
+                traces.append(_trace(outcome, name, frame_size, memory_notes))
         rollout.close()
     return traces
 
 
-def _trace(episode: EpisodeResult, policy: str, frame_size: int) -> Trace:
+def _trace(episode: EpisodeResult, policy: str, frame_size: int, memory_notes: bool) -> Trace:
     """Replay the episode's replies in a fresh world, which gives the same states, to see it from above."""
     world = make_world(episode.spec.suite, frame_size)
     world.reset(options={"episode": episode.spec})
@@ -105,7 +105,7 @@ def _trace(episode: EpisodeResult, policy: str, frame_size: int) -> Trace:
                 sounds=[f"{s.name} {s.bearing_deg:+.0f} deg ({s.loudness:.2f})" for s in seen.sounds],
                 heading_deg=seen.status.heading_deg,
                 map_xy=place,
-                status=status_text(seen.status),
+                status=status_text(seen.status, memory_notes),
                 said=list(label.said) if label else [],
             )
         )

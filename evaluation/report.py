@@ -19,6 +19,7 @@ from evaluation.disagreements import differences, last_round
 from evaluation.files import write_whole
 from evaluation.records import CrewScore, Evaluation, Score, verdicts
 from evaluation.statistics import wilson
+from ledger import LedgerError
 from teachers.backends.recording import Recording
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -219,9 +220,13 @@ def _differences(ledger: Path, records: Sequence[dict[str, Any]]) -> str:
     """What the team said and the student would have done, in the last round's states."""
     chunk = last_round(records)
     if chunk is None or not ledger.is_dir():
-        return '<p class="card soft">No round was played by the student.</p>'
+        return '<p class="card soft">In no round yet was the student asked.</p>'
+    try:
+        found = differences(ledger, chunk)
+    except LedgerError as error:  # the rest of the page is worth having
+        return f'<p class="card soft">{html.escape(str(error))}</p>'
     parts = []
-    for suite in differences(ledger, chunk):
+    for suite in found:
         body = "".join(
             f"<tr><td>{html.escape(row.told)}</td><td>{html.escape(row.did)}</td><td>{row.times}</td>"
             f"<td>{100 * row.times / row.states:.0f} % of {row.states}</td></tr>"

@@ -19,7 +19,7 @@ class StudentConfig:
     """`path` is a folder that Transformers' image-text-to-text classes load, or the name of a shipped base
     model ("voxel", "babyai"). `lora` is the rank of low-rank adapters on the language model (0: train it
     whole). `decode` is "score" (the best legal candidate) or "generate" (free text, then retrieval).
-    `memory_notes=False` leaves the agent's own notes out of its history. `dtype` "auto" is bfloat16 on
+    `memory_notes=False` leaves the agent's own notes out of its prompts. `dtype` "auto" is bfloat16 on
     CUDA and float32 on CPU; `device` "auto" is CUDA where there is one."""
 
     path: str = "voxel"

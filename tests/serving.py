@@ -66,7 +66,13 @@ def observations(count: int) -> list[Observation]:
         Observation(
             frame=frame(),
             goal=Goal("red", frame() if rng.random() < 0.3 else None, "moo" if rng.random() < 0.3 else None),
-            status=Status(float(rng.uniform(0, 360)), (1.0, 2.0, float(rng.uniform(0, 50))), {"red": 2}),
+            status=Status(
+                float(rng.uniform(0, 360)),
+                (1.0, 2.0, float(rng.uniform(0, 50))),
+                {"red": 2},
+                words=("", "in water")[int(rng.integers(2))],
+                recalled=("", "see red", "see blue")[int(rng.integers(3))],
+            ),
             sounds=(Sound("moo", float(rng.uniform(-180, 180)), float(rng.random())),),
             history=tuple(
                 Turn(NOTES[0], ACTIONS[int(a)], "ok", 45.0) for a in rng.integers(0, 4, rng.integers(4))

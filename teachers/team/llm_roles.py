@@ -102,7 +102,7 @@ class LLMActor:
         state = f"{observation.goal.text} {phase.text} {situation.note} {critique}"
         memories = recall(situation.facts.get("lessons", ()), state, observation.frame, self._lessons)
         lessons, frames = show(memories, self._lesson_frames)
-        situation.talk.said.extend(f"memory: {lesson}" for lesson in lessons)
+        situation.talk.said.extend(f"memory: {memory.told}" for memory in memories)
         text = actor_text(situation, phase, critique, lessons)
         images = (png(observation.frame), *frames) if self._images else ()
         return self._planner.plan(text, judge, situation.talk, images)

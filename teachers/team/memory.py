@@ -28,8 +28,8 @@ FRAME_WEIGHT = 0.25
 
 class Memory(NamedTuple):
     """One failed attempt, where it first went astray. `about` is its task, `state` what the describer said
-    there, `frame` what was in view, packed ("": none), `path` the decisions from there on as the team
-    corrects them, `outcome` how the attempt ended, `text` the critic's lesson."""
+    there, `frame` what was in view, packed ("": none), `path` the decisions from there on with the
+    team's corrections, `outcome` how the attempt ended, `text` the critic's lesson."""
 
     suite: str
     about: str
@@ -43,7 +43,7 @@ class Memory(NamedTuple):
     def told(self) -> str:
         """As a line for a model, or for who reads a rollout: the lesson, and the way that it comes from."""
         where = f" where the describer said {self.state!r}" if self.state else ""
-        way = f" [{self.outcome}{where}; from there better: {self.path}]" if self.path else ""
+        way = f" [{self.outcome}{where}; from there: {self.path}]" if self.path else ""
         return f"{self.text}{way}"
 
 

@@ -98,7 +98,7 @@ class PlainEndpointTeacher:
         known = mirror.facts.get("lessons", ())
         memories = recall(known, observation.goal.text, observation.frame, self._lessons)
         told, frames = show(memories, self._lesson_frames)
-        talk.said.extend(f"memory: {lesson}" for lesson in told)
+        talk.said.extend(f"memory: {memory.told}" for memory in memories)
         lessons = f"\nLessons: {' / '.join(told)}" if told else ""
         text = f"{mirror.text}{lessons}\nNotes: {' | '.join(notes)}\nLegal actions: {' | '.join(legal)}"
         images = (png(observation.frame), *frames) if self._images else ()

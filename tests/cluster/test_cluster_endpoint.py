@@ -123,7 +123,7 @@ def test_the_critic_looks_back_at_each_round_and_later_rounds_are_told(
     with Ledger.open(run / "ledger", writable=False) as ledger:
         memories = [Memory(*entry) for entry in ledger.metadata("lessons/2")]
     lessons = [memory.text for memory in memories]
-    assert all(memory.suite == SUITE and " (not " in memory.path for memory in memories)
+    assert all(memory.suite == SUITE and " (better " in memory.path for memory in memories)
     assert any(memory.state.startswith("see ") and memory.frame for memory in memories)
     recording.export(tmp_path / "calls.jsonl")
     asked = (tmp_path / "calls.jsonl").read_text()

@@ -126,29 +126,41 @@ def test_curves_and_times_come_from_the_metrics(run: Path) -> None:
 
 def test_what_the_student_would_have_done_instead_is_counted_in_its_last_round(run: Path) -> None:
     said = [
-        (1, "see left | turn left", "see left | go on", True),  # an older round
-        (2, "see left | turn left", "see left | go on", True),
-        (2, "see left | turn left", "see none | go on", True),
-        (2, "see left | turn left", "", True),  # it agreed
-        (2, "go <on>", "turn left", True),
-        (2, "see left | turn left", "see left | go on", False),  # no label
+        (1, "actor", "see left | turn left", "see left | go on", True),  # an older round
+        (2, "actor", "see left | turn left", "see left | go on", True),
+        (2, "actor", "see left | turn left", "see none | go on", True),
+        (2, "actor", "see left | turn left", "", True),  # it agreed
+        (2, "actor", "go <on>", "turn left", True),
+        (2, "conductor", "search melon", "approach melon", True),  # an order
+        (2, "actor", "see left | turn left", "see left | go on", False),  # no label
+        (3, "actor", "see left | turn left", "", True),  # the teacher alone moved
     ]
     with Ledger.open(run / "ledger") as ledger:
-        for number, (chunk, chosen, rejected, valid) in enumerate(said):
-            columns = {"suite": "toy/<corridor>", "chosen": chosen, "rejected": rejected, "valid": valid}
+        for number, (chunk, role, chosen, rejected, valid) in enumerate(said):
+            columns = {"suite": "toy/<corridor>", "role": role, "chosen": chosen, "rejected": rejected}
+            columns |= {"valid": valid}
             ledger.append([Record(str(number), columns, order_of(chunk, number))])
     (found,) = differences(run / "ledger", 2)
     assert found == ("toy/<corridor>", 4, 3, [("turn left", "go on", 2, 3), ("go <on>", "turn left", 1, 1)])
+    with (run / "metrics.jsonl").open("w") as file:
+        for step, mix in ((2, 0.4), (3, 1.0)):
+            rollout = {"kind": "rollout", "step": step, "reached_by": "student", "mix": mix}
+            file.write(json.dumps({**rollout, "episodes": 4, "successes": 3}) + "\n")
     page = page_of(run)
     assert "In 3 of 4 states (75 %) the student's action is not as good" in page
     assert "<td>go &lt;on&gt;</td><td>turn left</td><td>1</td><td>100 % of 1</td>" in page
+    for segment in (run / "ledger" / "segments").iterdir():
+        segment.write_bytes(b"torn")
+    page = page_of(run)  # the rest of it is there, and why this part is not
+    assert "segment" in page
+    assert "<td>75.0 %</td>" in page
 
 
 def test_a_run_that_was_killed_early_still_gives_a_page(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     assert "Nothing was evaluated yet" in page
     assert "No timing was recorded" in page
-    assert "No round was played by the student" in page
+    assert "In no round yet was the student asked" in page
     assert '<script id="traces" type="application/json">[]</script>' in page
 
 

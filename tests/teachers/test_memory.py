@@ -90,7 +90,7 @@ def test_a_lesson_is_told_once_and_a_memory_comes_back_from_json_as_it_was() -> 
     assert recall([one, twin], "find it", BLANK, 5) == [twin]
     assert Memory(*json.loads(json.dumps(list(one)))) == one
     where = "failed after 40 decisions where the describer said 'see left far'"
-    assert one.told == f"look round [{where}; from there better: scan (not forward 8)]"
+    assert one.told == f"look round [{where}; from there: scan (not forward 8)]"
 
 
 def test_a_line_names_its_picture_and_no_more_are_shown_than_asked_for() -> None:

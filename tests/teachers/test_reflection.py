@@ -36,9 +36,9 @@ def test_a_lesson_changes_the_next_label_and_no_prompt_of_a_student(
     reflector = maker.reflector()
     assert reflector is not None
     apart = (Disagreement(0, other, scripted.action), Disagreement(3, other, scripted.action))
-    (lesson,) = reflector.lessons([Attempt("voxel/goal_name", "find pumpkin", 40, apart)])
+    (lesson,) = reflector.lessons([Attempt("voxel/goal_name", "find pumpkin", 40, apart, path="scan")])
     assert other in lesson.text
-    assert (lesson.did, lesson.said, lesson.outcome) == (other, scripted.action, "failed after 40 decisions")
+    assert (lesson.path, lesson.outcome) == ("scan", "failed after 40 decisions")
 
     teacher = maker("voxel/goal_name")
     taught = Mirror(mirror.world, {**mirror.facts, "lessons": (lesson,)}, mirror.text)

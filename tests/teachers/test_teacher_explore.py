@@ -106,7 +106,7 @@ def test_the_search_turns_exactly_where_the_status_line_says_that_no_way_leads_o
         if world.iteration >= 39:
             world.reset(options={"episode": EpisodeSpec("voxel/goal_name", "train", 4, difficulty)})
     assert set(told) == {"edge ahead", "blocked ahead", ""}
-    assert min(told.values()) > 1
+    assert min(told["edge ahead"], told[""]) > 5
 
 
 @pytest.mark.parametrize("side", [32.0, 48.0, 64.0])

@@ -26,7 +26,9 @@ def turn(note: str, action: str = "turn left 45", outcome: str = "ok") -> Turn:
         ("see far-right near", stood(heading_deg=45.0), "target ahead near"),
         ("see far-left far", stood(heading_deg=135.0), "target behind far"),
         ("see centre far", stood(z=-9.0), "target ahead near"),  # it walked north, 9 blocks
-        ("see centre far", stood(z=-20.0), "target behind far"),
+        ("see centre far", stood(z=-20.0), ""),  # it went past
+        ("see centre near", stood(z=-8.0), ""),
+        ("left far", stood(), ""),
         ("see centre far", stood(x=14.0, z=-14.0), "target left far"),
         ("see centre far", stood(z=-13.0), ""),  # it is there, and the episode goes on
         ("see none", stood(), ""),
@@ -38,6 +40,22 @@ def test_the_place_of_a_note_is_told_from_where_the_body_stands_now(
     note: str, now: Standpoint, told: str
 ) -> None:
     assert recalled([(stood(), turn(note))], now) == told
+
+
+def test_what_was_gone_past_does_not_come_back() -> None:
+    walk = [(stood(z=-8.0 * i), turn("see none" if i else "see centre far", "forward 8")) for i in range(3)]
+    assert recalled(walk[:1], stood(z=-8.0)) == "target ahead far"
+    assert recalled(walk[:2], stood(z=-16.0)) == ""
+    assert recalled(walk, stood(z=-24.0)) == ""
+    again = [*walk, (stood(z=-24.0), turn("see far-left near"))]
+    assert recalled(again, stood(z=-24.0)) == "target ahead-left near"
+
+
+def test_where_notes_are_about_nothing_nothing_is_remembered() -> None:
+    world = VoxelWorld("voxel/map_exploration")
+    world.reset(options={"episode": EpisodeSpec("voxel/map_exploration", "train", 3)})
+    world.step("see left far | scan")
+    assert not world.observe().status.recalled
 
 
 def test_the_latest_sighting_counts_until_it_is_dug() -> None:
@@ -59,6 +77,8 @@ def test_the_latest_sighting_counts_until_it_is_dug() -> None:
         ([("forward 8", "part")], set()),
         ([("forward 8", "part"), ("forward 8", "part")], {0.0}),
         ([("forward 8", "stuck"), ("turn right 90", "ok")], {270.0}),
+        ([("forward 8", "part"), ("message 2 melon at 1 1", "ok"), ("forward 8", "part")], {0.0}),
+        ([("mine stone", "part"), ("forward 8", "part")], set()),
         ([("forward 8", "stuck"), ("turn left 45", "ok"), ("scan", "ok"), ("forward 2", "stuck")], {0, 45}),
         ([("forward 8", "stuck"), ("mine stone", "ok")], set()),  # the way may be free now
         ([("forward 8", "stuck"), ("turn around", "ok"), ("forward 2", "ok")], set()),  # another spot

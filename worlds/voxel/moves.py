@@ -1,6 +1,6 @@
 """The moving skills of all tasks: how far each turns or walks, and which ways their outcomes showed shut.
 
-Invariant: the skills tell a body nothing: where they lead must be seen.
+Invariant: the skills themselves tell a body nothing: where they lead must be seen, or be tried.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ def shut_headings(turns: Sequence[Turn], heading_deg: float) -> frozenset[float]
     """Headings in which a walk from this very spot got stuck, or only a little further twice in a row: read
     back from the last `turns` (oldest first) of a body that looks along `heading_deg` now (one of 8)."""
     shut = set()
-    for i in reversed(range(len(turns))):
-        turn = turns[i]
+    latest = [turn for turn in reversed(turns) if not turn.action.startswith(IN_PLACE)]
+    for turn, before in zip(latest, [*latest[1:], None], strict=False):
         if turn.action in TURNS:
             heading_deg = (heading_deg - 45.0 * TURNS[turn.action]) % 360.0
         elif turn.action in WALKS and turn.outcome == STUCK:
             shut.add(heading_deg)
-        elif turn.action in WALKS and i and turn.outcome == turns[i - 1].outcome == PART:
-            shut.add(heading_deg)
-            break
-        elif not turn.action.startswith(IN_PLACE):
+        else:
+            again = before is not None and before.action in WALKS and before.outcome == PART
+            if turn.action in WALKS and turn.outcome == PART and again:
+                shut.add(heading_deg)
             break
     return frozenset(shut)

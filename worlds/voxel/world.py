@@ -1,7 +1,8 @@
 """`VoxelWorld`: the task families on the voxel simulator, at the skill level.
 
 Invariant: the same `EpisodeSpec` and the same replies give the same observations, byte for byte, in every
-process; what an observation tells is in the frame, in the sounds, in the inventory or in the body's own map.
+process; what an observation tells is in the frame, in the sounds, in the inventory, in the body's own map and
+place, or follows from its own last notes and outcomes.
 """
 
 from __future__ import annotations
