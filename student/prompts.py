@@ -14,21 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from student.types import Prompt
+from worlds.directions import BEARINGS, COMPASS, octant
 from worlds.types import Observation, Sound, Status, Turn
 
 IMAGE = "<image>"
 HISTORY = 8
 CELL_BLOCKS = 4.0
 """Own position is told in cells of this many blocks."""
-COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
-BEARINGS = ("ahead", "ahead-right", "right", "behind-right", "behind", "behind-left", "left", "ahead-left")
 LOUDNESS = ((0.5, "loud"), (0.2, "soft"), (0.0, "faint"))
 ITEMS_TOLD = 6
-
-
-def octant(angle_deg: float) -> int:
-    """The nearest of 8 directions, clockwise from 0 degrees."""
-    return int(((angle_deg % 360.0) + 22.5) // 45.0) % 8
 
 
 def sound_text(sound: Sound) -> str:

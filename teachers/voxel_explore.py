@@ -18,9 +18,10 @@ import numpy as np
 
 from teachers.roles import Choice
 from teachers.voxel_situation import SCAN, VoxelSituation, bearing, turned
+from worlds.directions import BEARINGS
 from worlds.types import Turn
 from worlds.voxel.edges import MARGIN, Corner, leads_out
-from worlds.voxel.frontier import LEAVE, OCTANTS, frontier
+from worlds.voxel.frontier import LEAVE, frontier
 from worlds.voxel.moves import STUCK, WALKS
 
 HALVES = ("west", "east")
@@ -116,7 +117,7 @@ def _towards_unseen(situation: VoxelSituation, region: str = "") -> str:
         if goal is not None:
             return situation.head_for(round(situation.bearing_to(*goal) / 45.0) % 8, WALK)
     way = situation.observation.status.words.partition("unseen ")[2]
-    return situation.head_for(OCTANTS.index(way) if way else 0, WALK)
+    return situation.head_for(BEARINGS.index(way) if way else 0, WALK)
 
 
 def _frontier_of_team(situation: VoxelSituation, region: str) -> Corner | None:

@@ -15,9 +15,9 @@ from evaluation.watch.student import RemoteStudent
 from evaluation.watch.wire import Agreement, Heard, Opinion, PastTurn, Scene
 from serve.problems import Problem
 from serve.wire import ActResponse
-from student.prompts import BEARINGS, COMPASS, octant
 from teachers.types import Teacher
 from worlds.base import World, join_reply
+from worlds.directions import BEARINGS, COMPASS, octant
 from worlds.types import EpisodeSpec, Observation
 
 

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from student.prompts import BEARINGS, COMPASS, build_prompt, octant, prefix_text, sound_text, turn_text
+from student.prompts import build_prompt, prefix_text, sound_text, turn_text
 from student.tokenizer import BASE_WORDS, UNKNOWN, build_tokenizer
+from worlds.directions import BEARINGS, COMPASS, octant
 from worlds.types import Goal, Observation, Sound, Status, Turn
 
 FRAME = np.zeros((64, 64, 3), np.uint8)

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from worlds.directions import BEARINGS
 from worlds.types import EpisodeSpec
-from worlds.voxel.frontier import OCTANTS, frontier, unseen_direction
+from worlds.voxel.frontier import frontier, unseen_direction
 from worlds.voxel.tasks.common import put_body
 from worlds.voxel.world import VoxelWorld
 
@@ -38,10 +39,10 @@ def test_the_direction_is_told_from_the_bodys_own_heading_and_map(octant: int) -
     seen[:] = True
     put_body(body.state, (24, 24, y), 45.0 * octant)
     seen[0, 0, 20:28, :6] = False  # in the north
-    assert unseen_direction(body) == OCTANTS[-octant % 8]
+    assert unseen_direction(body) == BEARINGS[-octant % 8]
     blocks = body.blocks.copy()
     body.blocks[20:28, :6] = 0  # what is there does not matter: it was not seen
-    assert unseen_direction(body) == OCTANTS[-octant % 8]
+    assert unseen_direction(body) == BEARINGS[-octant % 8]
     body.blocks[:] = blocks
     seen[:] = True
     assert unseen_direction(body) == ""

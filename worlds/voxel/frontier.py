@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from worlds.directions import BEARINGS, octant
 from worlds.voxel.landmarks import walk_map
 from worlds.voxel.skills_body import Body
 
@@ -56,17 +57,10 @@ def frontier(
 
 LEAVE = 6.0
 """Blocks: so near, a body does not move on."""
-OCTANTS = ("ahead", "ahead right", "right", "behind right", "behind", "behind left", "left", "ahead left")
-"""Directions from the body's heading, clockwise."""
-
-
-def octant_of(bearing_deg: float) -> str:
-    """The nearest of `OCTANTS`; degrees clockwise from the body's heading."""
-    return OCTANTS[int(((bearing_deg % 360.0) + 22.5) // 45.0) % 8]
 
 
 def unseen_direction(body: Body) -> str:
-    """The one of `OCTANTS` that leads to the frontier of what the body itself has seen ("": all is seen)."""
+    """The one of `BEARINGS` that leads to the frontier of what the body itself has seen ("": all is seen)."""
     seen = body.state.seen[body.b, body.a]
     feet = np.empty(seen.shape, np.int16)
     walk_map(body.blocks, feet)
@@ -74,4 +68,4 @@ def unseen_direction(body: Body) -> str:
     goal = frontier(seen, seen & (feet < 0), x, z, LEAVE)
     if goal is None:
         return ""
-    return octant_of(float(np.degrees(np.arctan2(goal[0] - x, z - goal[1]))) - body.yaw_deg)
+    return BEARINGS[octant(float(np.degrees(np.arctan2(goal[0] - x, z - goal[1]))) - body.yaw_deg)]

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from worlds.directions import BEARINGS, octant
 from worlds.types import Turn
-from worlds.voxel.frontier import octant_of
 from worlds.voxel.mirror import COLUMNS, DISTANCES, NEAR, NOTES
 
 BLOCKS = dict(zip(DISTANCES, (4.0, 14.0), strict=True))
@@ -51,8 +51,8 @@ def recalled(turns: Iterable[tuple[Standpoint, Turn]], now: Standpoint) -> str:
     if place is None:
         return ""
     east, south = place[0] - now.x, place[1] - now.z
-    way = octant_of(math.degrees(math.atan2(east, -south)) - now.heading_deg)
-    return f"target {way.replace(' ', '-')} {DISTANCES[math.hypot(east, south) >= NEAR]}"
+    way = BEARINGS[octant(math.degrees(math.atan2(east, -south)) - now.heading_deg)]
+    return f"target {way} {DISTANCES[math.hypot(east, south) >= NEAR]}"
 
 
 def _place(stood: Standpoint, column: str, distance: str) -> tuple[float, float]:
