@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 USAGE = "retort.json"
 """In a checkpoint folder: how its student is asked."""
 ASKED = ("decode", "memory_notes", "max_reply_tokens")
 """What `USAGE` holds: a student that was trained one way must not be asked another."""
+Decode = Literal["score", "generate"]
+"""The best legal candidate; or free text, and then the nearest legal action."""
 BASES = Path(__file__).parent / "base"
 
 
@@ -18,14 +20,13 @@ BASES = Path(__file__).parent / "base"
 class StudentConfig:
     """`path` is a folder that Transformers' image-text-to-text classes load, or the name of a shipped base
     model ("voxel", "babyai"). `lora` is the rank of low-rank adapters on the language model (0: train it
-    whole). `decode` is "score" (the best legal candidate) or "generate" (free text, then retrieval).
-    `memory_notes=False` leaves the agent's own notes out of its prompts. `dtype` "auto" is bfloat16 on
-    CUDA and float32 on CPU; `device` "auto" is CUDA where there is one."""
+    whole). `memory_notes=False` leaves the agent's own notes out of its prompts. `dtype` "auto" is bfloat16
+    on CUDA and float32 on CPU; `device` "auto" is CUDA where there is one."""
 
     path: str = "voxel"
     freeze_vision: bool = True
     lora: int = 0
-    decode: Literal["score", "generate"] = "score"
+    decode: Decode = "score"
     memory_notes: bool = True
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
@@ -65,7 +66,7 @@ def as_saved(config: StudentConfig) -> StudentConfig:
     try:
         usage = json.loads(file.read_text("utf-8"))
         asked = {name: usage[name] for name in ASKED}
-        if asked["decode"] not in ("score", "generate"):
+        if asked["decode"] not in get_args(Decode):
             raise ValueError(f"decode={asked['decode']!r}")
         return replace(
             config,
