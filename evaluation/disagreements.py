@@ -19,7 +19,7 @@ MOST = 8
 """Rows of a suite."""
 
 
-class Disagreement(NamedTuple):
+class Difference(NamedTuple):
     """Of `states` in which the team said `told`, the student would have done `did` in `times`."""
 
     told: str
@@ -34,7 +34,7 @@ class Differences(NamedTuple):
     suite: str
     states: int
     differed: int
-    rows: list[Disagreement]
+    rows: list[Difference]
 
 
 def last_round(records: Iterable[Mapping[str, Any]]) -> int | None:
@@ -62,6 +62,6 @@ def differences(folder: Path, chunk: int) -> list[Differences]:
     found = []
     for suite, told_times in said.items():
         cases = differed.get(suite, Counter())
-        rows = [Disagreement(*case, times, told_times[case[0]]) for case, times in cases.most_common(MOST)]
+        rows = [Difference(*case, times, told_times[case[0]]) for case, times in cases.most_common(MOST)]
         found.append(Differences(suite, told_times.total(), cases.total(), rows))
     return found
