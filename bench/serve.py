@@ -1,8 +1,9 @@
 """The student over HTTP, beside what bounds it and what one would write in an afternoon.
 
 In one run, on the same observations, one model thread: the model alone in this process, a bare Ray Serve
-application that reads the same bodies and decides nothing, a plain FastAPI server in front of `generate()`,
-and ours. The clients run in this process, so they take their share of the same cores from all.
+application that reads the same bodies and decides nothing (behind Ray's own proxy, and behind what ours
+stands behind), a plain FastAPI server in front of `generate()`, and ours. The clients run in this process, so
+they take their share of the same cores from all.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import httpx2
 import numpy as np
 import ray
 import torch
-from ray import serve as ray_serve
-from starlette.requests import Request
 
-from bench.rows import free_port, row
+from bench.rows import row
 from cluster.ray_start import start_ray
 from serve import deployment
-from serve.config import RAY_SETTINGS, ServeConfig
+from serve.config import ServeConfig
+from serve.front import ray_settings
+from serve.ports import free_port
 from serve.wire import ActRequest, BatchRequest, from_observation
 from student.config import StudentConfig
 from student.prompts import build_prompt
@@ -43,17 +44,11 @@ OVERHEAD_MS = 8.0
 JSON = {"Content-Type": "application/json"}
 
 
-class Echo:
-    """Reads the body, answers at once."""
-
-    async def __call__(self, request: Request) -> dict[str, int]:
-        return {"bytes": len(await request.body())}
-
-
 def run() -> list[dict[str, Any]]:
-    """Rows `serve_rps_cN`, `serve_p50_ms_cN`, `serve_p99_ms_cN` for N clients; `echo_rps_c16`,
-    `model_alone_b16`, `serve_ceiling_c16` (its peer is 1/(1/echo + 1/model)), `serve_vs_plain_c16`,
-    `serve_batch16_observations_per_s`, `serve_overhead_ms_c1`."""
+    """Rows `serve_rps_cN`, `serve_p50_ms_cN`, `serve_p99_ms_cN` for N clients; `model_alone_b16`,
+    `echo_rps_c16` (bare Ray Serve), `serve_ceiling_c16` (its peer is 1/(1/echo + 1/model)),
+    `echo_same_front_rps_c16` and `serve_ceiling_same_front_c16` (the same with the echo behind what ours
+    stands behind), `serve_vs_plain_c16`, `serve_batch16_observations_per_s`, `serve_overhead_ms_c1`."""
     seen = observations(32)
     bodies = [ActRequest(observation=from_observation(one)).model_dump_json().encode() for one in seen]
     batches = [
@@ -63,28 +58,33 @@ def run() -> list[dict[str, Any]]:
         for i in range(0, len(seen), BATCH)
     ]  # fmt: skip
     alone = {size: _model_alone(seen, size) for size in (1, BATCH)}
-    with _plain_server() as url:
+    with _server("plain_server") as url:
         plain = _measure(f"{url}/v1/act", bodies, BATCH)
-    start_ray(128, RAY_SETTINGS)
-    port = free_port()
-    config = ServeConfig(port=port, cpus=1.0)
+    echo = {}
+    for front in ("ray", "auto"):
+        with _server("echo_server", front) as url:
+            echo[front] = _measure(url, bodies, BATCH)
+    config = ServeConfig(port=free_port(), cpus=1.0)
+    start_ray(128, ray_settings(config))
     url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")})
     ours = {count: _measure(f"{url}/v1/act", bodies, count) for count in CLIENTS}
     many = _measure(f"{url}/v1/act/batch", batches, 1)
     deployment.stop()
-    ray_serve.run(
-        ray_serve.deployment(Echo).options(max_ongoing_requests=256).bind(), name="echo", route_prefix="/echo"
-    )
-    echo = _measure(f"{url}/echo", bodies, BATCH)
     ray.shutdown()
     rows = []
     for count, found in ours.items():
         rows.append(row(f"serve_rps_c{count}", found["rps"], "requests/s"))
         rows += [row(f"serve_{name}_ms_c{count}", found[name], "ms") for name in ("p50", "p99")]
-    ceiling = 1 / (1 / echo["rps"] + 1 / alone[BATCH]["rate"])
-    rows.append(row("echo_rps_c16", echo["rps"], "requests/s"))
     rows.append(row("model_alone_b16", alone[BATCH]["rate"], "observations/s"))
-    rows.append(row("serve_ceiling_c16", ours[BATCH]["rps"], "requests/s", "1/(1/echo + 1/model)", ceiling))
+    for front, suffix in (("ray", ""), ("auto", "_same_front")):
+        rows.append(row(f"echo{suffix}_rps_c16", echo[front]["rps"], "requests/s"))
+        ceiling = 1 / (1 / echo[front]["rps"] + 1 / alone[BATCH]["rate"])
+        rows.append(
+            row(
+                f"serve_ceiling{suffix}_c16", ours[BATCH]["rps"], "requests/s", "1/(1/echo + 1/model)",
+                ceiling,
+            )
+        )  # fmt: skip
     rows.append(
         row("serve_vs_plain_c16", ours[BATCH]["rps"], "requests/s", "FastAPI + generate", plain["rps"])
     )
@@ -162,21 +162,23 @@ async def _ask(url: str, bodies: Sequence[bytes], clients: int) -> dict[str, flo
 
 
 @contextlib.contextmanager
-def _plain_server() -> Iterator[str]:
+def _server(module: str, *arguments: str) -> Iterator[str]:
+    """The URL of `python -m bench.MODULE PORT ARGUMENTS`, which runs meanwhile, once it answers."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "bench.plain_server", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", f"bench.{module}", str(port), *arguments])
     url = f"http://127.0.0.1:{port}"
     try:
         end = time.monotonic() + 60
         while True:
             try:
-                httpx2.get(f"{url}/docs")
-                break
-            except httpx2.HTTPError as error:
-                if process.poll() is not None or time.monotonic() > end:
-                    raise ValueError("the plain server did not start") from error
-                time.sleep(0.2)
+                if httpx2.get(f"{url}/docs").status_code == 200:
+                    break
+            except httpx2.HTTPError:
+                pass
+            if process.poll() is not None or time.monotonic() > end:
+                raise ValueError(f"bench.{module} did not start")
+            time.sleep(0.2)
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=60)

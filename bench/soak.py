@@ -21,12 +21,14 @@ import numpy as np
 import psutil
 import ray
 
-from bench.rows import free_port, row
+from bench.rows import row
 from bench.serve import observations
 from cluster.ray_start import start_ray
 from serve import deployment
 from serve.client import Client, Refused
-from serve.config import RAY_SETTINGS, ServeConfig
+from serve.config import ServeConfig
+from serve.front import ray_settings
+from serve.ports import free_port
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
@@ -65,8 +67,8 @@ def run() -> list[dict[str, Any]]:
         for decision in model.decide([build_prompt(one) for one in seen], 0.0, [0] * len(seen))
     ]
     del model
-    start_ray(128, RAY_SETTINGS)
     config = ServeConfig(port=free_port(), cpus=0.75, replicas=REPLICAS)
+    start_ray(128, ray_settings(config))
     url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")})
     free = Tally()
     _ask(url, seen, wanted, free, 0.0, CALIBRATION_S)

@@ -20,7 +20,8 @@ from cluster.overrides import compose
 from cluster.run import RunFolder
 from cluster.watching import check_playground, playground, split_overrides
 from serve.catalogue import NAME
-from serve.config import RAY_SETTINGS, ServeConfig
+from serve.config import ServeConfig
+from serve.front import ray_settings
 from student.config import StudentConfig, as_saved
 
 OBJECT_STORE_MB = 128
@@ -42,7 +43,7 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
         Student.load(student)
     from cluster.ray_start import start_ray, told
 
-    start_ray(OBJECT_STORE_MB, RAY_SETTINGS)
+    start_ray(OBJECT_STORE_MB, ray_settings(config))
     import ray
 
     from serve import deployment
@@ -56,7 +57,7 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
         with playground(url, config.tls_cert, beside) if watch else nullcontext():
-            _wait_for_the_end()
+            wait_for_the_end()
         console.print("finishing what was taken ...")
         deployment.stop()
     finally:
@@ -90,7 +91,8 @@ def find_student(target: str) -> tuple[StudentConfig, str]:
     return replace(trained, path=str(export), lora=0), path.resolve().name
 
 
-def _wait_for_the_end() -> None:
+def wait_for_the_end() -> None:
+    """Until SIGINT or SIGTERM."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -5,17 +5,10 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 ROLES = ("manager", "conductor", "actor")
-RAY_SETTINGS = {
-    "RAY_worker_niceness": "0",
-    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
-    "RAY_SERVE_LOG_TO_STDERR": "0",
-    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
-}
-"""What a Ray that is started for serving is told: answers do not step behind whatever else runs on the
-machine, a request crosses no thread but the model's, and its line in the log waits for others."""
+Front = Literal["auto", "haproxy", "ray"]
 
 
 @dataclass
@@ -28,7 +21,8 @@ class ServeConfig:
     request of that role names none (others: the first model). Checkpoint folders that an administrator
     offers are within `models_under`, and at most `max_versions` are served at once. `keys` is a file that
     `python retort.py key` writes; without it only loopback may be served. `tls_cert` and `tls_key` are PEM
-    files. `cpus` and `gpus` are of each replica."""
+    files. `front` is what stands before the replicas (`serve.front`; "auto": HAProxy where it is installed
+    and no TLS is asked for, else Ray's own proxy). `cpus` and `gpus` are of each replica."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -51,6 +45,7 @@ class ServeConfig:
     keys: str = ""
     tls_cert: str = ""
     tls_key: str = ""
+    front: Front = "auto"
     cpus: float = 1.0
     gpus: float = 0.0
 
@@ -69,6 +64,12 @@ class ServeConfig:
             raise ValueError("serve.gpus is 0 or more")
         if self.temperature < 0:
             raise ValueError("serve.temperature is 0 (always the best action) or more")
+        if self.front not in get_args(Front):
+            raise ValueError(f"serve.front={self.front!r}: choose {', '.join(get_args(Front))}")
+        if self.front == "haproxy" and self.tls_cert:
+            raise ValueError(
+                "serve.front=haproxy cannot offer TLS: leave front out, or let what is before it"
+            )
         if unknown := sorted(set(self.roles) - set(ROLES)):
             raise ValueError(f"serve.roles names {unknown[0]!r}: a role is one of {', '.join(ROLES)}")
         check_access("serve", self.host, self.port, self.keys, self.tls_cert, self.tls_key)

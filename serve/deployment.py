@@ -19,6 +19,7 @@ from ray.serve.config import HTTPOptions
 from serve.catalogue import first_catalogue
 from serve.config import ServeConfig
 from serve.keeper import Keeper, SharedCatalogues, SharedSessions
+from serve.ports import check_port
 from student.config import StudentConfig
 from student.fingerprint import fingerprint
 
@@ -69,7 +70,7 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
         from serve.keys import read_keys
 
         read_keys(Path(config.keys))  # said here, not by a replica that keeps dying
-    _check_port(config.host, config.port)
+    check_port(config.host, config.port)
     _check_room(config)
     tls = {"ssl_certfile": _path(config.tls_cert), "ssl_keyfile": _path(config.tls_key)}
     options = {"host": config.host, "port": config.port, "request_timeout_s": None}
@@ -128,16 +129,3 @@ def _check_room(config: ServeConfig) -> None:
                 f"{config.replicas} replicas of {each:g} {name}s do not fit on {there:g}: lower replicas or "
                 f"{name.lower()}s"
             )
-
-
-def _check_port(host: str, port: int) -> None:
-    import socket
-
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ValueError(
-                f"{host}:{port} cannot be served ({error.strerror}): choose another with port=..."
-            ) from error

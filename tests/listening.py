@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from bench.rows import free_port
+from serve.ports import free_port
 
 
 @dataclass

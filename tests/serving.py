@@ -1,10 +1,16 @@
-"""What the tests of serving share: observations, the requests that they make, and refusals."""
+"""What the tests of serving share: observations, the requests that they make, refusals, and a certificate."""
 
 from __future__ import annotations
 
+import datetime
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 from hypothesis import strategies as st
 from tiny import ACTIONS, NOTES
@@ -82,6 +88,25 @@ def observations(count: int) -> list[Observation]:
         )
         for _ in range(count)
     ]
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """The files of a certificate of 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, *plain))
+    return folder / "certificate.pem", folder / "key.pem"
 
 
 def body(observation: Observation, **settings: Any) -> str:

@@ -17,12 +17,12 @@ from endpoints import Endpoint
 from small import save_knowing
 
 from actors.codec import decode
-from bench.rows import free_port
 from cluster.config import RunConfig, dump_config, load_config
 from cluster.metrics import read_metrics
 from cluster.run import RunFailed
 from cluster.train import run_training
 from ledger import Ledger
+from serve.ports import free_port
 from student.types import Sample
 from teachers.backends.recording import Recording
 from teachers.endpoint.faults import FaultConfig

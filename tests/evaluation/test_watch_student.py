@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bench.rows import free_port
 from cluster.watching import check_playground, playground, split_overrides
 from evaluation.watch.episode import HostedEpisode
 from evaluation.watch.student import RemoteStudent
 from evaluation.watch.table import EpisodeTable
+from serve.ports import free_port
 from serve.problems import MEDIA_TYPE, Problem
 from worlds.types import Goal, Observation, Status
 

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,13 +21,13 @@ import httpx2
 import psutil
 import pytest
 import websockets.sync.client
-from serving import observations
+from serving import observations, self_signed
 from tiny import ACTIONS, NOTES, tiny_student
 
-from bench.rows import free_port
 from serve.client import Client, Refused
 from serve.images import encode_frame
 from serve.keys import add_key
+from serve.ports import free_port
 from serve.sessions import SessionRequest
 from serve.wire import WireGoal
 from student.config import StudentConfig
@@ -147,6 +148,33 @@ def test_the_playground_of_a_killed_server_ends() -> None:
     _await(lambda: _refuses(port))
 
 
+def test_nothing_but_the_served_address_listens_and_a_kill_frees_it(folder: Path, tmp_path: Path) -> None:
+    with served(folder, tmp_path / "log") as (process, url):
+        port = int(url.rpartition(":")[2])
+        fronts = [one for one in _children(process) if one.name() == "haproxy"]
+        bound = [one.laddr for front in fronts for one in front.net_connections() if one.status == "LISTEN"]
+        assert {address.ip for address in bound} == {"127.0.0.1"}
+        assert port in {address.port for address in bound}
+        process.kill()
+        process.wait()
+    _await(lambda: _refuses(port))
+    psutil.wait_procs(fronts, timeout=30)
+    assert not any(front.is_running() for front in fronts)
+
+
+def test_over_tls_ray_s_own_proxy_answers(folder: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    with served(folder, tmp_path / "log", f"tls_cert={certificate}", f"tls_key={key}") as (process, url):
+        assert not [one for one in _children(process) if one.name() == "haproxy"]
+        trusting = httpx2.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
+        with Client(url.replace("http", "https"), transport=trusting) as client:
+            assert client.act(observations(1)[0]).action in ACTIONS
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
 def _refuses(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
@@ -197,7 +225,7 @@ def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path
                 time.sleep(2)
                 replicas = [
                     child
-                    for child in psutil.Process(process.pid).children(recursive=True)
+                    for child in _children(process)
                     if "ServeReplica:retort:student" in child.name() + "".join(child.cmdline())
                 ]
                 assert len(replicas) == 2

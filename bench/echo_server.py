@@ -1,0 +1,35 @@
+"""A bare Ray Serve application: reads the body, answers at once. `python -m bench.echo_server PORT FRONT`."""
+
+from __future__ import annotations
+
+import sys
+
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions
+from starlette.requests import Request
+
+from cluster.ray_start import start_ray
+from cluster.serving import wait_for_the_end
+from serve.config import ServeConfig
+from serve.front import ray_settings
+
+
+class Echo:
+    """Says how long the body is."""
+
+    async def __call__(self, request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+
+def main(port: int, front: str) -> None:
+    """Serve on loopback until SIGINT or SIGTERM."""
+    start_ray(128, ray_settings(ServeConfig(front=front)))  # type: ignore[arg-type]  # it looks itself
+    serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
+    serve.run(serve.deployment(Echo).options(max_ongoing_requests=256).bind())
+    wait_for_the_end()
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
