@@ -22,6 +22,9 @@ from teachers.backends.types import Ask, Call, Halted, NoAnswer, Unanswered, Unr
 BACKOFF_S, BACKOFF_MOST_S = 0.25, 10.0
 """After the first try without an answer; doubled with each."""
 SHORTEST_S = 0.01
+DESK_PART = 8
+"""One more than `in_flight` in so many may be at the desk. So whoever has its leave waits for a line for an
+eighth of a call's time on average, which is within what the desk grants (`desk.LOST_S`)."""
 KNOWN = 4096
 """Answers that are kept in this process."""
 
@@ -33,7 +36,8 @@ class Chat(Protocol):
 
 
 class Caller:
-    """Safe to share between threads: at most `config.in_flight` of them are at the endpoint."""
+    """Safe to share between threads: at most `config.in_flight` of them are at the endpoint, and a few more
+    at the desk, so that its answers (it may be a process away) keep no line to the endpoint idle."""
 
     def __init__(
         self,
@@ -48,7 +52,8 @@ class Caller:
         self._chat = chat
         self._sleep = sleep
         self._clock = clock
-        self._room = threading.Semaphore(config.in_flight)
+        self._room = threading.Semaphore(config.in_flight + -(-config.in_flight // DESK_PART))
+        self._lines = threading.Semaphore(config.in_flight)
         self._pace = Pace(config.replica_requests_per_minute, config.replica_tokens_per_minute)
         self._pacing = threading.Lock()
         self._jitter = random.Random()
@@ -110,7 +115,8 @@ class Caller:
             raise Halted(ticket.reason)
         if ticket.kind == "ask":
             try:
-                call = self._chat.ask(ask)
+                with self._lines:
+                    call = self._chat.ask(ask)
             except Unreachable:
                 raise
             except BaseException:
