@@ -73,6 +73,18 @@ _BOUND = np.sqrt(
 _FARTHEST = 64.0
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def _inverse(along: float) -> float:
+    return 1.0 / (along if abs(along) > 1e-12 else 1e-12)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _crossed(low: float, high: float, over: float) -> tuple[float, float]:
+    """Where a ray that needs `over` for a block comes between two planes, and where it leaves."""
+    first, second = low * over, high * over
+    return min(first, second), max(first, second)
+
+
 @njit(cache=True, error_model="numpy")
 def draw_creature(
     kind: int,
@@ -96,11 +108,15 @@ def draw_creature(
     ahead = cx * basis[2, 0] + cy * basis[2, 1] + cz * basis[2, 2]
     if ahead < -bound or ahead > _FARTHEST:
         return
+    scale = basis[0, 0] ** 2 + basis[0, 1] ** 2 + basis[0, 2] ** 2
+    right = (cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]) / scale
+    over = (cx * basis[1, 0] + cy * basis[1, 1] + cz * basis[1, 2]) / scale
+    # Beside the field of view: farther than the ball is wide beyond one of its four planes.
+    if (max(abs(right), abs(over)) - ahead) * np.sqrt(scale) > bound * np.sqrt(1.0 + scale):
+        return
     first_row, last_row, first_column, last_column = 0, height, 0, width
     if ahead > bound * 1.5:
-        scale = basis[0, 0] ** 2 + basis[0, 1] ** 2 + basis[0, 2] ** 2
-        right = (cx * basis[0, 0] + cy * basis[0, 1] + cz * basis[0, 2]) / scale / ahead
-        over = (cx * basis[1, 0] + cy * basis[1, 1] + cz * basis[1, 2]) / scale / ahead
+        right, over = right / ahead, over / ahead
         reach = bound / np.sqrt(scale) / (ahead - bound) * (1.0 + max(abs(right), abs(over)))
         first_column = max(0, int((right - reach + 1.0) * 0.5 * width))
         last_column = min(width, int((right + reach + 1.0) * 0.5 * width) + 2)
@@ -112,39 +128,40 @@ def draw_creature(
         eye[1] - y,
         (eye[0] - x) * sine - (eye[2] - z) * cosine,
     )
+    # The planes of the boxes as the eye has them, so that a pixel multiplies where it would divide.
+    planes = np.empty((COLOURS.shape[1], 6), np.float64)
+    boxes = 0
+    while boxes < COLOURS.shape[1] and COLOURS[kind, boxes] >= 0:
+        for k in range(3):
+            o = ox if k == 0 else oy if k == 1 else oz
+            planes[boxes, k], planes[boxes, k + 3] = BOXES[kind, boxes, k] - o, BOXES[kind, boxes, k + 3] - o
+        boxes += 1
+    outside = cx * cx + cy * cy + cz * cz - bound * bound
+    nearest = ahead - bound
     for row in range(first_row, last_row):
         v = 1.0 - (row + 0.5) * 2.0 / height
         for column in range(first_column, last_column):
-            if depth_HW[row, column] < ahead - bound:
+            limit = float(depth_HW[row, column])
+            if limit < nearest:
                 continue
             u = (column + 0.5) * 2.0 / width - 1.0
             east = basis[2, 0] + u * basis[0, 0] + v * basis[1, 0]
             south = basis[2, 2] + u * basis[0, 2] + v * basis[1, 2]
             dy = basis[2, 1] + u * basis[0, 1] + v * basis[1, 1]
             along = cx * east + cy * dy + cz * south
-            if (
-                cx * cx + cy * cy + cz * cz - along * along / (east * east + dy * dy + south * south)
-                > bound * bound
-            ):
+            if outside * (east * east + dy * dy + south * south) > along * along:
                 continue
             dx, dz = east * cosine + south * sine, east * sine - south * cosine
-            best, colour, face = float(depth_HW[row, column]), -1, 0
-            for i in range(COLOURS.shape[1]):
-                if COLOURS[kind, i] < 0:
-                    break
-                enter, leave, axis = 1e-3, 1e30, -1
-                for k in range(3):
-                    o, d = (ox, dx) if k == 0 else (oy, dy) if k == 1 else (oz, dz)
-                    if abs(d) < 1e-12:
-                        d = 1e-12
-                    near, far = (BOXES[kind, i, k] - o) / d, (BOXES[kind, i, k + 3] - o) / d
-                    if near > far:
-                        near, far = far, near
-                    if near > enter:
-                        enter, axis = near, k
-                    leave = min(leave, far)
-                if axis >= 0 and enter < leave and enter < best:
-                    best, colour, face = enter, COLOURS[kind, i], axis
+            over_x, over_y, over_z = _inverse(dx), _inverse(dy), _inverse(dz)
+            best, colour, face = limit, -1, 0
+            for i in range(boxes):
+                near_x, far_x = _crossed(planes[i, 0], planes[i, 3], over_x)
+                near_y, far_y = _crossed(planes[i, 1], planes[i, 4], over_y)
+                near_z, far_z = _crossed(planes[i, 2], planes[i, 5], over_z)
+                enter = max(near_x, near_y, near_z)
+                if 1e-3 < enter < best and enter < min(far_x, far_y, far_z):
+                    best, colour = enter, COLOURS[kind, i]
+                    face = 0 if enter == near_x else 1 if enter == near_y else 2
             if colour >= 0:
                 light = 164 if face == 0 else 256 if face == 1 else 210
                 depth_HW[row, column] = best
