@@ -1,7 +1,9 @@
-"""The rows that every benchmark ends in."""
+"""What every benchmark ends in, and what a long one says meanwhile."""
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import Any
 
 
@@ -17,3 +19,8 @@ def row(
         "peer_value": round(peer_value, digits),
         "ratio": round(value / peer_value, 3) if peer_value else None,
     }
+
+
+def say(what: str) -> None:
+    """Tell whoever waits, on stderr, that stdout may be read by a program."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 import ray
 
-from bench.rows import row
+from bench.rows import row, say
 from bench.serve import observations
 from cluster.ray_start import start_ray
 from serve import deployment
@@ -43,6 +43,7 @@ SETTLED_S = 120.0
 """Memory is looked at from here on: imports and caches are filled by then."""
 FAILED_LIMIT = 0.001
 REPLICAS = 2
+REST = ("ray::ServeReplica", "ray::ServeController", "ray::ProxyActor", "ray::HAProxyManager", "haproxy.cfg")
 
 
 @dataclass
@@ -73,6 +74,7 @@ def run() -> list[dict[str, Any]]:
     free = Tally()
     _ask(url, seen, wanted, free, 0.0, CALIBRATION_S)
     pace = LOAD * free.answered / CALIBRATION_S
+    say(f"{MINUTES:g} minutes at {pace:.1f} requests/s ...")
     tally, memory, kills = Tally(), list[tuple[float, float]](), list[int]()
     stop = threading.Event()
     with ThreadPoolExecutor(1) as watcher:
@@ -150,6 +152,7 @@ def _watch(stop: threading.Event, memory: list[tuple[float, float]], kills: list
         if now >= KILL_EVERY_S * (len(kills) + 1) and serving["student"]:
             kills.append(serving["student"][len(kills) % len(serving["student"])])
             os.kill(kills[-1], signal.SIGKILL)
+            say(f"minute {now / 60:.0f}: process {kills[-1]} killed")
 
 
 def _serving() -> dict[str, list[int]]:
@@ -163,7 +166,7 @@ def _serving() -> dict[str, list[int]]:
             continue
         if "ServeReplica:retort:student" in title:
             found["student"].append(process.pid)
-        elif "ray::ServeReplica" in title or "ray::ServeController" in title or "ray::ProxyActor" in title:
+        elif any(one in title for one in REST):
             found["rest"].append(process.pid)
     return found
 
