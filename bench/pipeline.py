@@ -1,12 +1,12 @@
 """The whole beside its stages: how much of the slowest stage the pipeline keeps, what asynchrony gains.
 
-Runs of the real distiller on a real Ray cluster, from the shipped base model, on the same episodes: each stage
-alone, all together at S = 1, and, with a teacher that takes half a second per answer, S = 0 against S = 2.
-Throughputs are fresh samples per second over the student's rounds, start-up left out.
+Runs of the real distiller on a real Ray cluster, from the shipped base model, on the same episodes: each
+stage alone, all together at S = 1, and, with a teacher that takes half a second per answer, S = 0 against
+S = 2. Throughputs are fresh samples per second over the student's rounds, start-up left out.
 
-What asynchrony gains is bounded by (P + L) / max(P, L), where a round takes P to be played and L to be trained
-on: nothing where one of them is nothing. So the slow teacher's runs have `SLOW_WORLDS` worlds, with which the
-two take about as long as each other.
+What asynchrony gains is bounded by (P + L) / max(P, L), where a round takes P to be played and L to be
+trained on: nothing where one of them is nothing. So the slow teacher's runs have `SLOW_WORLDS`, with which
+the two take about as long as each other.
 """
 
 from __future__ import annotations
