@@ -44,6 +44,7 @@ WAIT_S = 120.0
 
 def run() -> list[dict[str, Any]]:
     """Rows `teacher_labels_per_s` (its peer is the ideal, `IN_FLIGHT` / `LATENCY_S`),
+    `teacher_calls_per_s` (the same peer: manager and conductor are asked too, and repairs cost calls),
     `teacher_calls_per_label`, and per suite `teacher_agreement_SUITE`: the share of states where the label is
     one of the scripted team's equally good actions (its peer: the same where the critic did not object)."""
     reached = {suite: list(_states(suite, STATES // len(SUITES))) for suite in SUITES}
@@ -72,10 +73,12 @@ def run() -> list[dict[str, Any]]:
             calls = Recording(Path(folder) / "calls.sqlite").totals().calls
     finally:
         ray.shutdown()
+    each = calls / len(states)
     assert all(label.valid for label in labels), [label.reason for label in labels if not label.valid][:3]
     rows = [
         row("teacher_labels_per_s", rate, "labels/s", "in flight / latency", IN_FLIGHT / LATENCY_S),
-        row("teacher_calls_per_label", calls / len(states), "calls"),
+        row("teacher_calls_per_s", rate * each, "calls/s", "in flight / latency", IN_FLIGHT / LATENCY_S),
+        row("teacher_calls_per_label", each, "calls"),
     ]
     return rows + [
         row(f"teacher_agreement_{suite.split('/')[1]}", all_, "share", "where the critic agreed", unopposed)

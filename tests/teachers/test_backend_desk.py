@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -324,3 +326,38 @@ def test_who_waits_keeps_nobody_from_a_recorded_answer(tmp_path: Path) -> None:
     began = time.monotonic()
     assert caller.ask(ASK, caller.patience()) == CALL
     assert time.monotonic() - began < 1.0
+
+
+def test_who_is_at_the_desk_keeps_no_line_to_the_endpoint_idle(tmp_path: Path) -> None:
+    """One of nine questions has its answer and is being written down; eight lines are for the other eight."""
+    allowed, written = 8, threading.Event()
+
+    class SlowDesk(CallDesk):
+        def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+            assert key != ASK.key or written.wait(10)
+            return super().close(key, purpose, told, call)
+
+    together = threading.Barrier(allowed, timeout=10)
+    counting, there = threading.Lock(), [0, 0]
+
+    class Counted:
+        def ask(self, ask: Ask) -> Call:
+            with counting:
+                there[0] += 1
+                there[1] = max(there)
+            if ask.key != ASK.key:
+                together.wait()
+            with counting:
+                there[0] -= 1
+            return CALL
+
+    config = EndpointConfig(in_flight=allowed)
+    caller = Caller(config, SlowDesk(config, Recording(tmp_path / "calls.sqlite")), Counted())
+    with ThreadPoolExecutor(24) as many:
+        first = many.submit(caller.ask, ASK, caller.patience())
+        rest = [many.submit(caller.ask, numbered(i), caller.patience()) for i in range(2 * allowed)]
+        assert [one.result(timeout=20) for one in rest] == [CALL] * (2 * allowed)
+        assert not first.done()
+        written.set()
+        assert first.result(timeout=10) == CALL
+    assert there == [0, allowed]
