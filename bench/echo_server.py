@@ -12,7 +12,7 @@ from starlette.requests import Request
 from cluster.ray_start import start_ray
 from cluster.serving import wait_for_the_end
 from serve.config import ServeConfig
-from serve.front import ray_settings
+from serve.front import make_front
 
 
 class Echo:
@@ -24,8 +24,9 @@ class Echo:
 
 def main(port: int, front: str) -> None:
     """Serve on loopback until SIGINT or SIGTERM."""
-    start_ray(128, ray_settings(ServeConfig(front=front)))  # type: ignore[arg-type]  # it looks itself
-    serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
+    before = make_front(ServeConfig(port=port, front=front))  # type: ignore[arg-type]  # it looks itself
+    start_ray(128, before.settings)
+    serve.start(http_options=HTTPOptions(host=before.host, port=port))
     serve.run(serve.deployment(Echo).options(max_ongoing_requests=256).bind())
     wait_for_the_end()
     ray.shutdown()

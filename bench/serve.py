@@ -25,7 +25,7 @@ from bench.rows import row
 from cluster.ray_start import start_ray
 from serve import deployment
 from serve.config import ServeConfig
-from serve.front import ray_settings
+from serve.front import make_front
 from serve.ports import free_port
 from serve.wire import ActRequest, BatchRequest, from_observation
 from student.config import StudentConfig
@@ -61,12 +61,13 @@ def run() -> list[dict[str, Any]]:
     with _server("plain_server") as url:
         plain = _measure(f"{url}/v1/act", bodies, BATCH)
     echo = {}
-    for front in ("ray", "auto"):
-        with _server("echo_server", front) as url:
-            echo[front] = _measure(url, bodies, BATCH)
+    for asked in ("ray", "auto"):
+        with _server("echo_server", asked) as url:
+            echo[asked] = _measure(url, bodies, BATCH)
     config = ServeConfig(port=free_port(), cpus=1.0)
-    start_ray(128, ray_settings(config))
-    url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")})
+    front = make_front(config)
+    start_ray(128, front.settings)
+    url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")}, front)
     ours = {count: _measure(f"{url}/v1/act", bodies, count) for count in CLIENTS}
     many = _measure(f"{url}/v1/act/batch", batches, 1)
     deployment.stop()
@@ -76,9 +77,9 @@ def run() -> list[dict[str, Any]]:
         rows.append(row(f"serve_rps_c{count}", found["rps"], "requests/s"))
         rows += [row(f"serve_{name}_ms_c{count}", found[name], "ms") for name in ("p50", "p99")]
     rows.append(row("model_alone_b16", alone[BATCH]["rate"], "observations/s"))
-    for front, suffix in (("ray", ""), ("auto", "_same_front")):
-        rows.append(row(f"echo{suffix}_rps_c16", echo[front]["rps"], "requests/s"))
-        ceiling = 1 / (1 / echo[front]["rps"] + 1 / alone[BATCH]["rate"])
+    for asked, suffix in (("ray", ""), ("auto", "_same_front")):
+        rows.append(row(f"echo{suffix}_rps_c16", echo[asked]["rps"], "requests/s"))
+        ceiling = 1 / (1 / echo[asked]["rps"] + 1 / alone[BATCH]["rate"])
         rows.append(
             row(
                 f"serve_ceiling{suffix}_c16", ours[BATCH]["rps"], "requests/s", "1/(1/echo + 1/model)",

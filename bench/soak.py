@@ -27,7 +27,7 @@ from cluster.ray_start import start_ray
 from serve import deployment
 from serve.client import Client, Refused
 from serve.config import ServeConfig
-from serve.front import ray_settings
+from serve.front import make_front
 from serve.ports import free_port
 from student.config import StudentConfig
 from student.prompts import build_prompt
@@ -69,8 +69,9 @@ def run() -> list[dict[str, Any]]:
     ]
     del model
     config = ServeConfig(port=free_port(), cpus=0.75, replicas=REPLICAS)
-    start_ray(128, ray_settings(config))
-    url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")})
+    front = make_front(config)
+    start_ray(128, front.settings)
+    url = deployment.start(config, {"voxel": StudentConfig(path="voxel", device="cpu")}, front)
     free = Tally()
     _ask(url, seen, wanted, free, 0.0, CALIBRATION_S)
     pace = LOAD * free.answered / CALIBRATION_S

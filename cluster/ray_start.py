@@ -32,10 +32,10 @@ def told(what: str) -> Iterator[None]:
 
 
 def start_ray(object_store_mb: int, settings: Mapping[str, str] | None = None) -> None:
-    """Join the cluster that RAY_ADDRESS names, else start one with Ray's token authentication, and with
-    `settings` (environment variables of Ray's) where this process has no others."""
-    for name, value in (settings or {}).items():
-        os.environ.setdefault(name, value)
+    """Join the cluster that RAY_ADDRESS names, else start one with Ray's token authentication and with
+    `settings` (environment variables of Ray's)."""
+    if "RAY_ADDRESS" not in os.environ:
+        os.environ.update(settings or {})
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
     with told(

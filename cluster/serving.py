@@ -21,7 +21,7 @@ from cluster.run import RunFolder
 from cluster.watching import check_playground, playground, split_overrides
 from serve.catalogue import NAME
 from serve.config import ServeConfig
-from serve.front import ray_settings
+from serve.front import make_front
 from student.config import StudentConfig, as_saved
 
 OBJECT_STORE_MB = 128
@@ -43,7 +43,8 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
         Student.load(student)
     from cluster.ray_start import start_ray, told
 
-    start_ray(OBJECT_STORE_MB, ray_settings(config))
+    front = make_front(config)
+    start_ray(OBJECT_STORE_MB, front.settings)
     import ray
 
     from serve import deployment
@@ -51,7 +52,7 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
     console = Console()
     try:
         with told("the student cannot be served"):
-            url = deployment.start(config, students)
+            url = deployment.start(config, students, front)
         console.print(
             f"serving {', '.join(students)} at {url}/v1/act (interface: {url}/docs); Ctrl-C ends it",
             highlight=False, markup=False, soft_wrap=True,

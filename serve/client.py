@@ -37,8 +37,7 @@ class Client:
     """A connection to one server; `key` is an API key. A decision is asked for up to `retries` times again
     while the server is busy or no process of it is there (429, 503, after the time that it names, if that is
     within `timeout_s`), and while what stands before it answers in its place (5xx without a problem document)
-    or nothing does. `transport`
-    is httpx's (None: the network)."""
+    or nothing does. `transport` is httpx's (None: the network)."""
 
     def __init__(
         self,

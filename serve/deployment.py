@@ -18,6 +18,7 @@ from ray.serve.config import HTTPOptions
 
 from serve.catalogue import first_catalogue
 from serve.config import ServeConfig
+from serve.front import Front
 from serve.keeper import Keeper, SharedCatalogues, SharedSessions
 from serve.ports import check_port
 from student.config import StudentConfig
@@ -57,9 +58,9 @@ class StudentReplica:
         await self._fleet.drain()
 
 
-def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
-    """Serve on the Ray cluster that this process has joined; returns the URL once it answers. `students` are
-    the models by name, the default first.
+def start(config: ServeConfig, students: Mapping[str, StudentConfig], front: Front) -> str:
+    """Serve on the Ray cluster that this process has joined, behind `front`; returns the URL once it answers.
+    `students` are the models by name, the default first.
 
     Raises ValueError where the port is taken, a file of keys is damaged, or a role's model is none of
     `students`."""
@@ -73,7 +74,7 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
     check_port(config.host, config.port)
     _check_room(config)
     tls = {"ssl_certfile": _path(config.tls_cert), "ssl_keyfile": _path(config.tls_key)}
-    options = {"host": config.host, "port": config.port, "request_timeout_s": None}
+    options = {"host": front.host, "port": config.port, "request_timeout_s": None}
     serve.start(http_options=HTTPOptions(**options, **(tls if config.tls_cert else {})))
     scale: dict[str, Any] = {"num_replicas": config.replicas}
     if config.max_replicas > config.replicas:
@@ -107,7 +108,8 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig]) -> str:
         name="keeper", max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0}
     )
     serve.run(replica.bind(resolved, keeper.bind(resolved, catalogue)), name=APP, route_prefix="/")
-    return f"{'https' if config.tls_cert else 'http'}://{config.host}:{config.port}"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{'https' if config.tls_cert else 'http'}://{host}:{config.port}"
 
 
 def stop() -> None:

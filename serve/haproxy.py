@@ -1,16 +1,18 @@
-"""Starts HAProxy for Ray Serve with its side doors closed: a program, run in HAProxy's place.
+"""Starts HAProxy for Ray Serve on a configuration of our own making: a program, run in HAProxy's place.
 
-Ray writes a configuration whose counters and statistics listen on every interface, and whose answer for a
-replica that died is a bare 500. Invariant: HAProxy runs only on a configuration in which both listen on
-loopback; where Ray's is not as expected, it does not run. It ends with the process that started it, however
-that ends, so it never keeps a dead server's port.
+Ray writes a configuration whose counters and statistics listen on every interface, and that answers in Ray's
+words, with a bare 500 or 404, where a replica died or none is known yet. Invariant: HAProxy runs only with
+these changed (`mended`), and not at all where Ray's configuration is not as it is known. It ends with the
+process that started it, however that ends, so it never keeps a dead server's port.
 
-Usage: python haproxy.py BINARY [HAProxy's arguments, `-f CONFIG` among them]. Standard library alone.
+Usage: python haproxy.py BINARY HOST HEAD_S [HAProxy's arguments, `-f CONFIG` among them]. Standard library
+alone.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import re
 import signal
@@ -18,39 +20,67 @@ import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-SIDE_DOORS = re.compile(r"^((?:frontend prometheus|listen stats)\n\s+bind )\*?:(\d+)$", re.MULTILINE)
-ERROR_FILES = re.compile(r"^(\s+errorfile 50[234] ).*$", re.MULTILINE)
-GONE = (
-    '{"type":"about:blank","title":"Service Unavailable","status":503,'
-    '"detail":"the process that was asked has ended, or none is there yet: ask again"}'
-)
-GONE_RESPONSE = (
-    "HTTP/1.1 503 Service Unavailable\r\n"
-    "Content-Type: application/problem+json\r\n"
-    "Retry-After: 1\r\n"
-    f"Content-Length: {len(GONE)}\r\n"
-    "\r\n"
-    f"{GONE}"
-)
+PROBLEMS = {
+    503: ("Service Unavailable", "the process that was asked has ended, or none is there yet: ask again"),
+    400: ("Bad Request", "this is no HTTP request, or its head is too long"),
+    408: ("Request Timeout", "the head of a request comes sooner here"),
+}
+_FLAGS = re.MULTILINE
+SIDE_DOORS = re.compile(r"^((?:frontend prometheus|listen stats)\n\s+bind )\*?:(\d+)$", _FLAGS)
+SERVED = re.compile(r"^(frontend http_frontend\n\s+bind )\S+:(\d+)$", _FLAGS)
+ERROR_FILES = re.compile(r"^(\s+errorfile )50[234] .*$", _FLAGS)
+NOBODY = re.compile(r"^(backend default_backend\n\s+http-request )return status 404 .*$", _FLAGS)
+DEFAULTS = re.compile(r"^defaults\n", _FLAGS)
 
 
-def closed(config: str, error_file: Path) -> str:
-    """Ray's `config` with the side doors on loopback, and `error_file` as what HAProxy itself answers.
+def mended(config: str, host: str, head_s: int, folder: Path) -> str:
+    """Ray's `config` with the side doors on loopback, the served address on `host`, `head_s` for the head of
+    a request, and the problem documents in `folder` as what HAProxy itself answers.
 
-    Raises ValueError where the doors are not found as they are known."""
-    config, found = SIDE_DOORS.subn(r"\g<1>127.0.0.1:\2", config)
-    if found != 2:
-        raise ValueError(f"{found} side doors in Ray's configuration of HAProxy, not 2: serve with front=ray")
-    return ERROR_FILES.sub(rf"\g<1>{error_file}", config)
+    Raises ValueError where it is not as it is known."""
+
+    def change(pattern: re.Pattern[str], by: str, times: int) -> None:
+        nonlocal config
+        config, found = pattern.subn(by, config)
+        if found != times:
+            raise ValueError(
+                f"Ray's configuration of HAProxy has {found} of {pattern.pattern!r}, not {times}: serve with "
+                "front=ray"
+            )
+
+    change(SIDE_DOORS, r"\g<1>127.0.0.1:\2", 2)
+    change(SERVED, rf"\g<1>{f'[{host}]' if ':' in host else host}:\2", 1)
+    change(ERROR_FILES, "", 3)
+    change(NOBODY, r"\1deny deny_status 503", 1)
+    own = "".join(f"    errorfile {status} {folder / str(status)}.http\n" for status in PROBLEMS)
+    own += "".join(f"    errorfile {status} {folder / '503.http'}\n" for status in (502, 504))
+    change(DEFAULTS, f"defaults\n    timeout http-request {head_s}s\n{own}", 1)
+    return config
 
 
-def main(binary: str, *arguments: str) -> None:
-    """Becomes HAProxy. Raises ValueError as `closed` does."""
+def response(status: int) -> bytes:
+    """A whole HTTP response with a problem document."""
+    title, detail = PROBLEMS[status]
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = json.dumps(problem).encode()
+    retry = "Retry-After: 1\r\n" if status == 503 else ""
+    head = (
+        f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n{retry}"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def main(binary: str, host: str, head_s: str, *arguments: str) -> None:
+    """Becomes HAProxy. Raises ValueError as `mended` does."""
     written = Path(arguments[arguments.index("-f") + 1])
-    error_file = written.with_name("503.http")
-    error_file.write_bytes(GONE_RESPONSE.encode())
-    written.write_text(closed(written.read_text(), error_file))
+    for status in PROBLEMS:
+        written.with_name(f"{status}.http").write_bytes(response(status))
+    written.write_text(mended(written.read_text(), host, int(head_s), written.parent))
+    parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before it could be watched
+        sys.exit(1)
     os.execv(binary, [binary, *arguments])
 
 

@@ -10,16 +10,26 @@ OWN_PORTS = range(20_000, 30_000)
 free here stays free until a server binds it."""
 
 
-def free_port() -> int:
-    """A port of this machine that nothing listens on. Raises RuntimeError where none is found."""
-    for port in random.SystemRandom().sample(OWN_PORTS, 50):
+def free_ports(count: int, besides: int = 0) -> list[int]:
+    """`count` ports of this machine, not `besides`, that nothing listens on. Raises RuntimeError where they
+    are not found."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(OWN_PORTS, 50 * count):
+        if len(found) == count:
+            return found
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        if port != besides:
+            found.append(port)
     raise RuntimeError(f"no free port among {OWN_PORTS.start} to {OWN_PORTS.stop - 1}")
+
+
+def free_port() -> int:
+    """One of them."""
+    return free_ports(1)[0]
 
 
 def check_port(host: str, port: int) -> None:

@@ -148,18 +148,42 @@ def test_the_playground_of_a_killed_server_ends() -> None:
     _await(lambda: _refuses(port))
 
 
-def test_nothing_but_the_served_address_listens_and_a_kill_frees_it(folder: Path, tmp_path: Path) -> None:
-    with served(folder, tmp_path / "log") as (process, url):
+def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path, tmp_path: Path) -> None:
+    """Beside what Ray itself listens on everywhere, its token's care."""
+    add_key(tmp_path / "keys.json", "test", ["act"], 0)
+    with served(folder, tmp_path / "log", "host=0.0.0.0", f"keys={tmp_path / 'keys.json'}") as (process, url):
         port = int(url.rpartition(":")[2])
         fronts = [one for one in _children(process) if one.name() == "haproxy"]
-        bound = [one.laddr for front in fronts for one in front.net_connections() if one.status == "LISTEN"]
-        assert {address.ip for address in bound} == {"127.0.0.1"}
-        assert port in {address.port for address in bound}
+        of_serve = [one for one in _children(process) if "ServeReplica" in "".join(one.cmdline())]
+        open_ = {
+            socket_.laddr.port
+            for one in [*fronts, *of_serve]
+            for socket_ in one.net_connections()
+            if socket_.status == "LISTEN" and socket_.laddr.ip == "0.0.0.0"
+        }
+        assert open_ == {port}
         process.kill()
         process.wait()
     _await(lambda: _refuses(port))
     psutil.wait_procs(fronts, timeout=30)
     assert not any(front.is_running() for front in fronts)
+
+
+def test_a_killed_front_comes_back_and_its_absence_is_no_refusal(folder: Path, tmp_path: Path) -> None:
+    with served(folder, tmp_path / "log") as (process, url), Client(url, retries=12) as client:
+        (front,) = [one for one in _children(process) if one.name() == "haproxy"]
+        front.kill()
+        assert client.act(observations(1)[0]).action in ACTIONS
+        assert httpx2.get(f"{url}/readyz").status_code == 200
+        assert len([one for one in _children(process) if one.name() == "haproxy"]) == 1
+
+
+def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
+    with served(folder, tmp_path / "log", "host=::1") as (_, url):
+        address = url.replace("127.0.0.1", "[::1]")
+        assert f"{address}/v1/act" in (tmp_path / "log").read_text()
+        with Client(address) as client:
+            assert client.act(observations(1)[0]).action in ACTIONS
 
 
 def test_over_tls_ray_s_own_proxy_answers(folder: Path, tmp_path: Path) -> None:
