@@ -33,8 +33,8 @@ RAY_SETTINGS = {
 }
 """What a Ray that is started for serving is told: answers do not step behind whatever else runs on the
 machine, a request crosses no thread but the model's, and its line in the log waits for others."""
-FOLDERS, FOLDER = Path("/tmp"), "retort-"
-"""Short, whatever TMPDIR is: the path of a socket has 97 characters at most, and Ray adds 60."""
+FOLDERS, FOLDER = Path("/tmp"), "retort-front-"
+"""Short, whatever TMPDIR is: the path of a socket has 97 characters at most, and Ray adds 58."""
 THREADS = 4
 HEAD_BYTES = 2**16
 LEAVE_S = 2
@@ -106,7 +106,7 @@ def _haproxy_settings(config: ServeConfig, binary: str) -> dict[str, str]:
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "socket"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "s"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(THREADS, os.cpu_count() or 1)),
