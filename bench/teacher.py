@@ -104,16 +104,17 @@ def _states(suite: str, count: int) -> Iterator[tuple[State, Label]]:
 
 
 def _ask(server: Any, states: Sequence[State]) -> list[Label]:
-    """All labels; as many questions are open as the limit of calls needs."""
-    batches = [list(states[start : start + BATCH]) for start in range(0, len(states), BATCH)]
-    open_, labels = list[Any](), list[Label]()
-    for batch in batches:
+    """All labels, in order; as many questions are open as the limit of calls needs, whichever ends first."""
+    answers: dict[Any, list[Label]] = {}
+    asked, open_ = list[Any](), list[Any]()
+    for start in range(0, len(states), BATCH):
         if len(open_) >= 3 * IN_FLIGHT // BATCH:
-            labels += ray.get(open_.pop(0), timeout=WAIT_S)
-        open_.append(server.label_batch.remote("teacher", batch))
-    for call in open_:
-        labels += ray.get(call, timeout=WAIT_S)
-    return labels
+            ended, open_ = ray.wait(open_, timeout=WAIT_S)
+            answers |= {one: ray.get(one) for one in ended}
+        open_.append(server.label_batch.remote("teacher", list(states[start : start + BATCH])))
+        asked.append(open_[-1])
+    answers |= {one: ray.get(one, timeout=WAIT_S) for one in open_}
+    return [label for one in asked for label in answers[one]]
 
 
 def _agreement(server: Any, reached: Sequence[tuple[State, Label]]) -> tuple[float, float]:
