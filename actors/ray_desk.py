@@ -1,7 +1,8 @@
 """The call desk as a process of its own, for teacher replicas in several processes.
 
-Invariant: no call to the desk waits without a deadline; a desk that died is started again by Ray and goes on
-from its recording (what was in flight is then asked again, and a verdict is found again).
+Invariant: no call to the desk waits without a deadline, and one that it passes leaves the label open for
+later; a desk that died is started again by Ray and goes on from its recording (what was in flight is then
+asked again, and a verdict is found again).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import GetTimeoutError, RayActorError
 
-from teachers.backends.types import Call, Ticket, Trouble, Verdict
+from teachers.backends.types import Call, Ticket, Trouble, Unanswered, Verdict
 from teachers.config import TeacherConfig
 from teachers.make import open_desk
 
@@ -53,13 +55,20 @@ class RemoteDesk:
         wide: bool = self._do("fail", key, reason, trouble, retry_after_s)
         return wide
 
+    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+        """See `Desk.give_up`."""
+        self._do("give_up", key, purpose, dict(told), reason)
+
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""
         verdict: Verdict | None = self._do("verdict")
         return verdict
 
     def _do(self, what: str, *arguments: Any) -> Any:
-        return ray.get(self.handle.do.remote(what, *arguments), timeout=DESK_S)
+        try:
+            return ray.get(self.handle.do.remote(what, *arguments), timeout=DESK_S)
+        except (GetTimeoutError, RayActorError) as error:
+            raise Unanswered(f"the desk of the calls does not answer ({type(error).__name__})") from error
 
 
 def start_desk(config: TeacherConfig, path: Path, run: str = "") -> RemoteDesk:

@@ -7,15 +7,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from cluster.config import load_config
 from cluster.metrics import read_metrics
+from cluster.run import RunFolder
 from evaluation.calls import HEADINGS, labelled_episodes, role_calls
 from teachers.backends.recording import Recording
+from teachers.make import recording_of
 
 
 def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
     """Print the table of a run folder's recording (or of the file `target`), after loading `load` into it and
     exporting it to `export`. Raises ValueError for a recording that is not there."""
-    path = target / "calls.sqlite" if target.is_dir() else target
+    path, run = target, None
+    if target.is_dir():
+        teacher = load_config(RunFolder.open(target).config_file).teacher
+        path = recording_of(teacher, target)
+        # A recording that runs share holds the calls of the others too; a replay paid none.
+        run = target.resolve().name if teacher.endpoint.recording and teacher.backend == "openai" else None
     if load is None and not path.is_file():
         raise ValueError(f"there is no recording {path}: name a run whose teacher was asked over an endpoint")
     recording = Recording(path)
@@ -28,7 +36,7 @@ def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
     episodes = labelled_episodes(read_metrics(target / "metrics.jsonl"))
     about = f"{path}, {episodes} labelled episodes" if episodes else str(path)
     table = Table(*HEADINGS, title=about)
-    for row in role_calls(recording):
+    for row in role_calls(recording, run):
         table.add_row(*row.cells(episodes))
     console.print(table)
     recording.close()

@@ -27,7 +27,7 @@ from cluster.watch import Watch
 from ledger import Ledger
 from ledger.records import sample_id
 from student.types import Sample
-from teachers.backends.types import Verdict
+from teachers.backends.types import Halted, Unanswered, Verdict
 from teachers.curriculum import Kind, Tally
 from teachers.types import UNANSWERED
 from worlds.types import EpisodeSpec
@@ -263,14 +263,37 @@ class Distiller:
                 f"chunk {chunk.name} gave no sample to train on: look at the quarantined episodes and at "
                 f"the ledger's reasons {self._ledger.reasons()}, then --resume"
             )
+        if samples and not valid:
+            self._watch.say(
+                f"chunk {chunk.name}: none of its {len(samples)} labels can be trained on, only earlier "
+                f"ones are; the ledger's reasons: {self._ledger.reasons()}"
+            )
         self._fresh = valid
         steps = round(chunk.epochs * len(valid) / self._config.learner.batch)
         # 0 would be the learner's own number of steps: a small chunk must not get that many epochs.
         self._learning.start(valid, self._pool, max(1, steps) if chunk.epochs else 0)
-        if chunk.reached_by == "student":
-            learnt = self._reflection.look_back(chunk.index, chunk.specs, samples)
+        self._look_back(chunk, samples)
+
+    def _look_back(self, chunk: Chunk, samples: Sequence[Sample]) -> None:
+        """At a chunk and at earlier ones about which the critic could not be asked before."""
+        owed = [
+            self._chunks[index]
+            for index in range(self._first, chunk.index + 1)
+            if self._chunks[index].reached_by == "student" and self._reflection.owes(index)
+        ]
+        for one in owed:
+            found = samples if one is chunk else self._samples_of(one)
+            try:
+                learnt = self._reflection.look_back(one.index, one.specs, found)
+            except (Halted, Unanswered) as error:
+                self._watch.say(f"chunk {one.name}: the critic could not look back yet ({error})")
+                return
             if learnt:
-                self._watch.say(f"chunk {chunk.name}: the critic drew {learnt} lessons from failed attempts")
+                self._watch.say(f"chunk {one.name}: the critic drew {learnt} lessons from failed attempts")
+
+    def _samples_of(self, chunk: Chunk) -> list[Sample]:
+        low, high = order_of(chunk.index), order_of(chunk.index + 1)
+        return [decode(record) for batch in self._ledger.scan(since=low, before=high) for record in batch]
 
     def _finish(
         self, chunk: Chunk, metrics: Mapping[str, float], seconds: float, waited: Mapping[str, float]

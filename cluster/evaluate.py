@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ from rich.console import Console
 
 from actors.policies import BlankPolicy, LabelPolicy, RandomPolicy, StudentPolicy
 from actors.teacher import TeacherReplica
-from actors.types import Policy
+from actors.types import Policy, State
 from cluster.checks import check_suites
 from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
 from cluster.reflection import Reflection
-from cluster.run import RunFailed, RunFolder
+from cluster.run import RunFailed, RunFolder, RunPaused
 from evaluation.crews import play_crews
 from evaluation.evaluate import evaluate, record
 from evaluation.files import write_whole
@@ -35,8 +35,10 @@ from evaluation.report import write_report
 from ledger import Ledger
 from student.config import StudentConfig
 from student.student import Student
+from teachers.backends.types import Verdict
 from teachers.make import TeacherMaker, key_of, make_expert, open_desk, recording_of
 from teachers.team.memory import Memory
+from teachers.types import Label
 
 MODELS = ("reference", "student", "blank")
 """The policies whose models the run makes."""
@@ -98,9 +100,8 @@ def evaluate_run(
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.bodies:
-        labeler = make_labeler(config, folder)
+        labeler = make_labeler(config, folder, judged=True)
         done.crews = play_crews(config.evaluation, suites, labeler, config.frame_size)
-        check_answered(labeler, "several bodies")
         for crew in done.crews:
             console.print(
                 f"{crew.suite:26} {crew.bodies} bodies   {100 * crew.success:5.1f} %  "
@@ -178,19 +179,32 @@ def _score(job: Job) -> Score:
     config, folder, suite, name = job
     policy = make_policy(name, config, folder)
     notes = config.student.memory_notes
-    score = evaluate(config.evaluation, suite, name, policy, config.frame_size, config.seed, notes)
-    if isinstance(policy, LabelPolicy) and isinstance(policy.labeler, TeacherReplica):
-        check_answered(policy.labeler, suite)
-    return score
+    return evaluate(config.evaluation, suite, name, policy, config.frame_size, config.seed, notes)
 
 
-def check_answered(teacher: TeacherReplica, suite: str) -> None:
-    """Raise RunFailed where chance had to act for a teacher that gave no answers."""
-    if teacher.unanswered:
+class JudgedTeacher(TeacherReplica):
+    """A teacher whose own score is taken: chance must not act for it. `verdict` is its desk's."""
+
+    def __init__(self, maker: TeacherMaker, threads: int, verdict: Callable[[], Verdict | None]) -> None:
+        super().__init__("teacher", maker, threads)
+        self._verdict = verdict
+
+    def label_batch(self, states: Sequence[State]) -> list[Label]:
+        """See `TeacherReplica.label_batch`. Raises RunPaused where the budget is spent, and RunFailed where
+        labels are not to be had for another reason."""
+        labels = super().label_batch(states)
+        if not self.unanswered:
+            return labels
+        go_on = (
+            "then go on with `python retort.py train --resume RUN`, or leave `teacher` out of "
+            "evaluation.policies"
+        )
+        verdict = self._verdict()
+        if verdict is not None and verdict.kind == "spent":
+            raise RunPaused(f"{verdict.reason}, {go_on}")
         raise RunFailed(
-            f"the teacher's score on {suite} would not be its own: labels were "
-            f"not to be had ({teacher.unanswered}); then go on with `python retort.py train --resume`, or "
-            "leave `teacher` out of evaluation.policies"
+            "the teacher's score would not be its own: labels were not to be had "
+            f"({self.unanswered}); {go_on}"
         )
 
 
@@ -209,7 +223,7 @@ def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
     """The policy of that name. Raises ValueError when the run has not made its model yet."""
     match name:
         case "teacher":
-            return LabelPolicy(make_labeler(config, folder))
+            return LabelPolicy(make_labeler(config, folder, judged=True))
         case "expert":
             return LabelPolicy(TeacherReplica("expert", make_expert))
         case "random":
@@ -223,13 +237,17 @@ def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
     return StudentPolicy(Student.load(_exported(name, config, folder)))
 
 
-def make_labeler(config: RunConfig, folder: RunFolder) -> TeacherReplica:
-    """The teacher, as in training: over an endpoint, it goes on with the run's recording."""
+def make_labeler(config: RunConfig, folder: RunFolder, judged: bool = False) -> TeacherReplica:
+    """The teacher, as in training: over an endpoint, it goes on with the run's recording. `judged`: see
+    `JudgedTeacher`; else a label that is not to be had is just not there."""
     if config.teacher.backend == "scripted":
         return TeacherReplica("teacher", TeacherMaker(config.teacher))
     desk = open_desk(config.teacher, recording_of(config.teacher, folder.path), folder.path.name)
     maker = TeacherMaker(config.teacher, desk, key_of(config.teacher))
-    return TeacherReplica("teacher", maker, config.teacher.endpoint.in_flight)
+    threads = config.teacher.endpoint.in_flight
+    if judged:
+        return JudgedTeacher(maker, threads, desk.verdict)
+    return TeacherReplica("teacher", maker, threads)
 
 
 def json_row(score: Score) -> dict[str, object]:

@@ -29,10 +29,15 @@ class Reflection:
         self._reflector = reflector
         self._attempts = attempts
 
+    def owes(self, chunk: int) -> bool:
+        """Whether a chunk was not looked back at yet."""
+        return self._reflector is not None and self._ledger.metadata(f"lessons/{chunk}") is None
+
     def look_back(self, chunk: int, specs: Sequence[EpisodeSpec], samples: Sequence[Sample]) -> int:
         """Ask about the first failed episodes of a chunk; returns how many lessons came of it. `samples` are
-        the chunk's, in order. A chunk that was looked back at is not looked at again."""
-        if self._reflector is None or self._ledger.metadata(f"lessons/{chunk}") is not None:
+        the chunk's, in order. A chunk that was looked back at is not looked at again; one about which the
+        critic could not be asked is, which raises Halted or Unanswered."""
+        if self._reflector is None or not self.owes(chunk):
             return 0
         failed = [
             (spec.suite, spec.index, spec.difficulty)

@@ -44,9 +44,10 @@ class RoleCalls(NamedTuple):
         )
 
 
-def role_calls(recording: Recording) -> list[RoleCalls]:
-    """Each role's, in the order of their names, and then the sum; nothing where nothing was asked."""
-    rows = [RoleCalls(role, **sums) for role, sums in recording.by_purpose().items()]
+def role_calls(recording: Recording, run: str | None = None) -> list[RoleCalls]:
+    """Each role's, in the order of their names, and then the sum, of the calls that `run` paid (None: of
+    all); nothing where nothing was asked."""
+    rows = [RoleCalls(role, **sums) for role, sums in recording.by_purpose(run).items()]
     if not rows:
         return []
     total = RoleCalls(ALL, *(sum(values) for values in zip(*(row[1:] for row in rows), strict=True)))

@@ -87,11 +87,12 @@ class Caller:
             except Unreachable as error:
                 fails += 1
                 wide = self._desk.fail(ask.key, str(error), error.trouble, error.retry_after_s)
-                if error.trouble == "rejected":
-                    raise NoAnswer(str(error)) from error
                 tries += not wide  # what everybody suffers is not this question's fault
-                if tries >= self._config.tries:
-                    raise NoAnswer(f"no answer in {tries} tries: {error}") from error
+                if error.trouble == "rejected" or tries >= self._config.tries:
+                    times = "" if error.trouble == "rejected" else f"no answer in {tries} tries: "
+                    why = f"{times}{error}"
+                    self._desk.give_up(ask.key, ask.purpose, ask.told(), why)
+                    raise NoAnswer(why) from error
                 backoff_s = min(BACKOFF_MOST_S, BACKOFF_S * 2.0 ** min(fails - 1, 10))
                 call, wait_s, reason = None, max(error.retry_after_s, backoff_s), str(error)
             finally:
@@ -113,6 +114,8 @@ class Caller:
                 self._pace.give_back(tokens)
         if ticket.kind == "halted":
             raise Halted(ticket.reason)
+        if ticket.kind == "unanswered":
+            raise NoAnswer(ticket.reason)
         if ticket.kind == "ask":
             try:
                 with self._lines:

@@ -10,6 +10,7 @@ Times are monotonic seconds of the desk's own clock.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -50,6 +51,10 @@ class Desk(Protocol):
         """No answer came. Returns whether the endpoint is out, or busy, for everybody."""
         ...
 
+    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+        """The question gets no answer: a replay of this run will not look for one."""
+        ...
+
     def verdict(self) -> Verdict | None:
         """Why questions were stopped (None: they were not)."""
         ...
@@ -69,6 +74,7 @@ class CallDesk:
         self._recording = recording
         self._replay = replay
         self._clock = clock
+        self._patience_s = config.timeout_s + LOST_S
         self._lock = threading.Lock()
         self._pace = Pace(config.requests_per_minute, config.tokens_per_minute)
         totals = recording.totals(recording.run)
@@ -76,6 +82,9 @@ class CallDesk:
         self._flying: dict[str, tuple[float, int]] = {}
         """Question -> when it counts as lost, and its estimated tokens."""
         self._failures = self._refusals = self._probes = 0
+        self._refused_at_s = float("-inf")
+        self._probe = ""
+        """The question that tries whether an outage is over."""
         self._reason = ""
         self._paused_until_s = self._probe_at_s = 0.0
         self._verdict: Verdict | None = None
@@ -87,6 +96,8 @@ class CallDesk:
             if call is not None:
                 return Ticket("recorded", call)
             if self._replay:
+                if reason := self._recording.unanswered(key):
+                    return Ticket("unanswered", reason=reason)
                 self._stop("missed", self._missing(key))
             self._mind_budget()
             if self._verdict is not None:
@@ -96,14 +107,16 @@ class CallDesk:
             if lost_at > now:
                 return Ticket("wait", wait_s=POLL_S, reason="the same question is being asked")
             opens_at_s = max(self._paused_until_s, self._probe_at_s)
+            if self._out and self._flying.get(self._probe, (0.0, 0))[0] > now:
+                opens_at_s = max(opens_at_s, now + PROBE_S)
             if now < opens_at_s:
                 return Ticket("wait", wait_s=opens_at_s - now, reason=self._reason)
             wait_s = self._pace.take(tokens, now)
             if wait_s > 0:
                 return Ticket("wait", wait_s=wait_s, reason="the rate limit over all replicas")
             if self._out:  # this one is the probe; the others wait for what becomes of it
-                self._probe_at_s = now + self._next_probe_s()
-            self._flying[key] = (now + self._config.timeout_s + LOST_S, tokens)
+                self._probe_at_s, self._probe = now + self._next_probe_s(), key
+            self._flying[key] = (now + self._patience_s, tokens)
             return Ticket("ask")
 
     def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
@@ -128,8 +141,8 @@ class CallDesk:
     def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
         """See `Desk.fail`."""
         with self._lock:
-            self._flying.pop(key, None)
             now = self._clock()
+            lost_at_s, _ = self._flying.pop(key, (now + self._patience_s, 0))
             match trouble:
                 case "rejected":
                     return False
@@ -140,8 +153,9 @@ class CallDesk:
                     self._reason = reason
                     self._paused_until_s = max(self._paused_until_s, now + retry_after_s)
                     return True
-                case "refused":
-                    self._refusals += 1
+                case "refused" if lost_at_s - self._patience_s >= self._refused_at_s:
+                    # Those that were under way together are one refusal: a gateway that restarts.
+                    self._refusals, self._refused_at_s = self._refusals + 1, now
                     if self._refusals >= REFUSED_AFTER:
                         self._stop("refused", reason)
             self._reason = reason
@@ -149,6 +163,12 @@ class CallDesk:
             if self._failures == OUT_AFTER:
                 self._probe_at_s = now + self._next_probe_s()
             return self._out
+
+    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+        """See `Desk.give_up`."""
+        # Nothing was paid for it, so a file that cannot be written is no reason to end here.
+        with contextlib.suppress(sqlite3.Error):
+            self._recording.put_unanswered(key, purpose, told, reason)
 
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""

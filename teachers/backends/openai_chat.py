@@ -90,7 +90,7 @@ class OpenAIChat:
         }
         if ask.temperature is not None:
             body["temperature"] = ask.temperature
-        match self._config.structure:
+        match ask.structure:
             case "json_schema":
                 schema = {"name": ask.purpose, "schema": json.loads(ask.schema), "strict": True}
                 body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -111,7 +111,8 @@ class OpenAIChat:
         if not tokens_in and not tokens_out:  # not told: a budget must hold all the same
             tokens_in, tokens_out = ask.tokens - ask.max_tokens // 2, max(1, len(text) // 4)
         cost = self._config.cost(tokens_in, tokens_out)
-        return Call(text, str(reply.get("model", "")), tokens_in, tokens_out, latency_s, cost)
+        model = _writable(str(reply.get("model", "")))
+        return Call(_writable(text), model, tokens_in, tokens_out, latency_s, cost)
 
     def _told(self, error: Any) -> Unreachable:
         """What a status that is no success means."""
@@ -132,6 +133,11 @@ class OpenAIChat:
             "teacher.endpoint.structure, token_field, temperature, images and max_tokens",
             "rejected",
         )
+
+
+def _writable(text: str) -> str:
+    """The text with half characters (JSON can escape a lone surrogate) replaced: they can be no file's."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _retry_after(error: Any) -> float:

@@ -2,7 +2,8 @@
 
 Invariant: what was put is there after a kill of any process (WAL), and never changes: the first answer to a
 question is the answer. Images are kept as hashes alone. Each call is known by the run that paid it: several
-runs may share a recording, and none is charged for what another asked.
+runs may share a recording, and none is charged for what another asked. That a question got no answer is kept
+too, for a replay: whoever asks in earnest asks again.
 
 An export is JSON lines, one call each, sorted by key; importing one adds what is not known yet.
 """
@@ -20,13 +21,18 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from teachers.backends.types import Ask, Call
+from teachers.backends.types import Ask, Call, address
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS calls (
   key TEXT PRIMARY KEY, purpose TEXT NOT NULL, ask TEXT NOT NULL, text TEXT NOT NULL, model TEXT NOT NULL,
   tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, latency_s REAL NOT NULL, cost REAL NOT NULL,
   at_s REAL NOT NULL, run TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID
+"""
+_UNANSWERED = """
+CREATE TABLE IF NOT EXISTS unanswered (
+  key TEXT PRIMARY KEY, purpose TEXT NOT NULL, ask TEXT NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID
 """
 _FIELDS = "text, model, tokens_in, tokens_out, latency_s, cost"
@@ -41,7 +47,7 @@ class Totals(NamedTuple):
 
 
 class _Line(BaseModel):
-    """One line of an export."""
+    """One line of an export; with a `reason` it is a question that got no answer."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -54,6 +60,7 @@ class _Line(BaseModel):
     tokens_out: int
     latency_s: float
     cost: float
+    reason: str = ""
 
 
 class Recording:
@@ -69,6 +76,7 @@ class Recording:
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.execute(_TABLE)
+            self._base.execute(_UNANSWERED)
             if not any(column[1] == "run" for column in self._base.execute("PRAGMA table_info(calls)")):
                 self._base.execute("ALTER TABLE calls ADD COLUMN run TEXT NOT NULL DEFAULT ''")
         except sqlite3.DatabaseError as error:
@@ -97,6 +105,18 @@ class Recording:
         assert standing is not None
         return standing
 
+    def put_unanswered(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+        """Record that a question got no answer."""
+        row = key, purpose, json.dumps(told, sort_keys=True), reason
+        with self._lock:
+            self._base.execute("INSERT OR REPLACE INTO unanswered VALUES (?, ?, ?, ?)", row)
+
+    def unanswered(self, key: str) -> str:
+        """Why a question got no answer ("": it was not recorded so)."""
+        with self._lock:
+            row = self._base.execute("SELECT reason FROM unanswered WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
     def add(self, ask: Ask, call: Call) -> Call:
         """`put` for an `Ask`."""
         return self.put(ask.key, ask.purpose, ask.told(), call)
@@ -111,25 +131,31 @@ class Recording:
             ).fetchone()
         return Totals(*row)
 
-    def by_purpose(self) -> dict[str, dict[str, float]]:
-        """Per purpose ("manager", "conductor", "actor"): calls, tokens, and the sum of their seconds."""
+    def by_purpose(self, run: str | None = None) -> dict[str, dict[str, float]]:
+        """Per purpose ("manager", "conductor", "actor"): calls, tokens, and the sum of their seconds, of the
+        calls that `run` paid (None: of all)."""
         with self._lock:
             rows = self._base.execute(
                 "SELECT purpose, COUNT(*), SUM(tokens_in + tokens_out), SUM(latency_s), SUM(cost) FROM calls "
-                "GROUP BY purpose ORDER BY purpose"
+                "WHERE ? IS NULL OR run = ? GROUP BY purpose ORDER BY purpose",
+                (run, run),
             ).fetchall()
         names = ("calls", "tokens", "seconds", "cost")
         return {row[0]: dict(zip(names, map(float, row[1:]), strict=True)) for row in rows}
 
     def export(self, target: Path) -> int:
-        """Write all calls as JSON lines; returns how many."""
+        """Write all calls as JSON lines, and what got no answer after them; returns how many calls."""
         with self._lock:
             rows = self._base.execute(
                 f"SELECT key, purpose, ask, {_FIELDS} FROM calls ORDER BY key"
             ).fetchall()
+            lacking = self._base.execute(
+                "SELECT key, purpose, ask, '', '', 0, 0, 0.0, 0.0, reason FROM unanswered "
+                "WHERE key NOT IN (SELECT key FROM calls) ORDER BY key"
+            ).fetchall()
         lines = []
-        for key, purpose, ask, *call in rows:
-            fields = dict(zip(_FIELDS.split(", "), call, strict=True))
+        for key, purpose, ask, *call in [*rows, *lacking]:
+            fields = dict(zip([*_FIELDS.split(", "), "reason"], call, strict=False))
             lines.append(json.dumps({"key": key, "purpose": purpose, "ask": json.loads(ask), **fields}))
         beside = target.with_name(f"{target.name}.part")
         beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -148,7 +174,12 @@ class Recording:
                     raise ValueError(
                         f"{source}, line {number}, is no recorded call: {error.errors()[0]['msg']}"
                     ) from error
+                if lines[-1].key != address(lines[-1].ask):
+                    raise ValueError(f"{source}, line {number}: its key is not that of its question")
         for line in lines:
+            if line.reason:
+                self.put_unanswered(line.key, line.purpose, line.ask, line.reason)
+                continue
             call = Call(line.text, line.model, line.tokens_in, line.tokens_out, line.latency_s, line.cost)
             self.put(line.key, line.purpose, line.ask, call, run="")
         return len(lines)

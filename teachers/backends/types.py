@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +25,8 @@ class Message:
 @dataclass(frozen=True)
 class Ask:
     """A question: the conversation so far, `images` (PNG bytes) that go with its first user message, and the
-    JSON schema (as canonical text, under the name `purpose`) that the answer must fit."""
+    JSON schema (as canonical text, under the name `purpose`) that the answer must fit; `structure` is how the
+    model is told so (`EndpointConfig.structure`)."""
 
     purpose: str
     messages: tuple[Message, ...]
@@ -33,11 +35,12 @@ class Ask:
     temperature: float | None = 0.0
     max_tokens: int = 1024
     images: tuple[bytes, ...] = ()
+    structure: str = "json_schema"
 
     @property
     def key(self) -> str:
         """The content address."""
-        return hashlib.sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()
+        return address(self.told())
 
     def told(self) -> dict[str, Any]:
         """What the key is made of, as JSON values, each image by its hash."""
@@ -48,6 +51,7 @@ class Ask:
             "model": self.model,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
+            "structure": self.structure,
             "images": [hashlib.sha256(image).hexdigest() for image in self.images],
         }
 
@@ -67,6 +71,11 @@ class Ask:
                 message["content"] = [*shown, {"type": "text", "text": message["content"]}]
                 break
         return wired
+
+
+def address(told: Mapping[str, Any]) -> str:
+    """The key of a question that is `told` (see `Ask.told`)."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def data_url(png: bytes) -> str:
@@ -132,10 +141,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a desk says to a question: "recorded" (`call` is the answer), "ask" (go and ask), "wait"
-    (`wait_s`, because of `reason`) or "halted"."""
+    """What a desk says to a question: "recorded" (`call` is the answer), "unanswered" (a replay: the recorded
+    run got none, because of `reason`), "ask" (go and ask), "wait" (`wait_s`, because of `reason`) or
+    "halted"."""
 
-    kind: Literal["recorded", "ask", "wait", "halted"]
+    kind: Literal["recorded", "unanswered", "ask", "wait", "halted"]
     call: Call | None = None
     wait_s: float = 0.0
     reason: str = ""

@@ -59,7 +59,7 @@ class Planner(Generic[ReplyT]):
             call = self._caller.ask(
                 Ask(
                     self.role, messages, schema(self._reply), self._config.model, self._config.temperature,
-                    self._config.max_tokens, images,
+                    self._config.max_tokens, images, self._config.structure,
                 ),
                 talk.ends_s,
             )  # fmt: skip

@@ -1,7 +1,8 @@
 """Reflection (EMMA, arXiv 2311.16714, section 2.2, after Reflexion): a critic looks back at failed attempts,
 and what it makes of them enters the team's memory (`teachers.team.memory`).
 
-Invariant: at most one memory of an attempt, and none of one that the critic has no answer about.
+Invariant: at most one memory of an attempt, and none of one that the critic has no answer about; where it
+cannot be asked now, that is no answer, but raised.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
-from teachers.backends.types import Halted, NoAnswer, Unanswered
+from teachers.backends.types import NoAnswer
 from teachers.team.memory import Memory
 from teachers.team.planner import GaveUp, Planner, Talk
 from teachers.team.replies import CriticReply
@@ -51,7 +52,8 @@ class Reflector:
         self._planner = Planner("critic", CriticReply, caller, config)
 
     def lessons(self, attempts: Sequence[Attempt]) -> list[Memory]:
-        """The memories of the attempts, in their order."""
+        """The memories of the attempts, in their order. Raises Halted or Unanswered where the critic cannot
+        be asked, now or any more."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return [lesson for lesson in pool.map(self._lesson, attempts) if lesson is not None]
 
@@ -69,7 +71,7 @@ class Reflector:
 
         try:
             return self._planner.plan(attempt_text(attempt), judge, Talk(self._caller.patience()))
-        except (GaveUp, NoAnswer, Halted, Unanswered):
+        except (GaveUp, NoAnswer):
             return None
 
 

@@ -25,8 +25,17 @@ SAME = {
 }  # fmt: skip
 """Words that models use for the words of the skills."""
 DENIALS = frozenset(
-    ("not", "don", "never", "no", "refuse", "cannot", "won", "can", "avoid", "stop", "without")
+    (
+        "not", "don", "never", "no", "nor", "refuse", "cannot", "won", "can", "avoid", "stop", "without",
+        "but", "except", "instead", "rather", "skip", "nothing", "neither", "unless",
+    )
+)  # fmt: skip
+DENIED = re.compile(r"n['\u2019]t\b|(?<!\w)-\s*\d")
+"""Shouldn't, won't; and a number with a sign, which no skill has."""
+BEFORE_A_THING = frozenset(
+    ("the", "a", "an", "some", "this", "that", "nearest", "one", "more", "visible", "of")
 )
+"""What may be written just before a thing: in "dark oak log" it is another thing that is meant."""
 NEAR_ENOUGH = 0.4
 """Share of the written words that must be the skill's: the rest is "the", "by", "degrees", "blocks"."""
 
@@ -56,7 +65,7 @@ def find_skill(text: str, library: Sequence[str]) -> str | None:
     if wanted in library:
         return wanted
     written = words(wanted)
-    if written & DENIALS:
+    if written & DENIALS or DENIED.search(wanted.lower()):
         return None
     named = [skill for skill in library if all(any(_alike(w, own) for w in written) for own in words(skill))]
     if not named:
@@ -68,4 +77,17 @@ def find_skill(text: str, library: Sequence[str]) -> str | None:
     numbers = {word for word in written if word.isdecimal()}
     if len(best) > 1 or not said <= {best[0].split()[0]} or not numbers <= words(best[0]):
         return None
-    return best[0] if longest / len(written) >= NEAR_ENOUGH else None
+    if longest / len(written) < NEAR_ENOUGH or not _things_fit(wanted, best[0]):
+        return None
+    return best[0]
+
+
+def _things_fit(text: str, skill: str) -> bool:
+    """Whether the things of the skill (its words with "_") are the text's, not parts of other ones."""
+    told = [SAME.get(word, word) for word in re.findall(r"[a-z]+|[0-9]+", text.lower())]
+    allowed = words(skill) | BEFORE_A_THING
+    for thing in (word.split("_") for word in skill.split() if "_" in word):
+        places = [i for i in range(len(told)) if all(map(_alike, told[i : i + len(thing)], thing))]
+        if any(i and told[i - 1] not in allowed and not told[i - 1].isdecimal() for i in places):
+            return False
+    return True

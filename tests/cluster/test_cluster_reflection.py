@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from cluster.reflection import REMEMBERED_DECISIONS, _attempt
+from cluster.reflection import REMEMBERED_DECISIONS, Reflection, _attempt
+from ledger import Ledger
 from student.types import Prompt, Sample
+from teachers.backends.types import Unanswered
 from teachers.team.frames import packed
+from teachers.team.memory import Memory
+from worlds.types import EpisodeSpec
 
 FRAME = np.zeros((16, 16, 3), np.uint8)
 PROMPT = Prompt("<image> actor ; north goal find melon :", (FRAME,), (), ("scan",))
@@ -41,3 +47,19 @@ def test_the_way_is_bounded_and_an_attempt_without_disagreement_has_none() -> No
     assert long.path.count("better") == REMEMBERED_DECISIONS
     agreed = _attempt([sample(i, "see none | scan") for i in range(3)])
     assert (agreed.path, agreed.frame, agreed.state, agreed.disagreements) == ("", "", "", ())
+
+
+def test_a_critic_that_cannot_be_asked_now_is_asked_later(tmp_path: Path) -> None:
+    """An outage and a spent budget are no answers: nothing is written down as looked back at."""
+    with Ledger.open(tmp_path / "ledger") as ledger:
+        ledger.put_metadata({"outcome/0/0": ["s", 0, False]})
+
+        class Away:
+            def lessons(self, attempts: object) -> list[Memory]:
+                raise Unanswered("out")
+
+        away = Reflection(ledger, Away(), 2)  # type: ignore[arg-type]
+        with pytest.raises(Unanswered):
+            away.look_back(0, [EpisodeSpec("s", "train", 0)], [])
+        assert away.owes(0)
+        assert not Reflection(ledger, None, 2).owes(0)

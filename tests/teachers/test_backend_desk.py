@@ -15,7 +15,7 @@ import pytest
 
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
-from teachers.backends.desk import OUT_AFTER, CallDesk
+from teachers.backends.desk import LOST_S, OUT_AFTER, REFUSED_AFTER, CallDesk
 from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call, Halted, Message, NoAnswer, Unanswered, Unreachable
 
@@ -145,6 +145,51 @@ def test_an_outage_is_probed_by_one_and_ends_for_all(tmp_path: Path) -> None:
     assert others[0].reason == "down"
     desk.close("probe", "actor", {}, CALL)
     assert {desk.open(f"other {i}", 1).kind for i in range(20)} == {"ask"}
+
+
+def test_no_second_probe_while_one_is_under_way(tmp_path: Path) -> None:
+    """A silent endpoint keeps a probe for a whole timeout."""
+    _, _, desk, clock = made(tmp_path, lambda _: CALL, timeout_s=30.0)
+    for i in range(OUT_AFTER):
+        assert desk.open(str(i), 1).kind == "ask"
+        desk.fail(str(i), "down", "down")
+    asked, ends = [], clock.now + 29
+    while clock.now < ends:
+        ticket = desk.open(f"at {clock.now}", 1)
+        asked += [clock.now] if ticket.kind == "ask" else []
+        clock.sleep(ticket.wait_s or 0.01)
+    assert len(asked) == 1
+    clock.sleep(LOST_S + 3.0)  # who asked has died
+    assert desk.open("next", 1).kind == "ask"
+
+
+def test_refusals_of_questions_that_were_under_way_together_are_one(tmp_path: Path) -> None:
+    """A gateway that restarts refuses all of them; a wrong key refuses those that come after too."""
+    _, _, desk, clock = made(tmp_path, lambda _: CALL)
+    for i in range(8):
+        assert desk.open(str(i), 1).kind == "ask"
+    for i in range(8):
+        clock.sleep(0.01)
+        desk.fail(str(i), "404", "refused")
+    assert desk.verdict() is None
+    for i in range(REFUSED_AFTER - 1):
+        clock.sleep(20.0)
+        assert desk.open(f"later {i}", 1).kind == "ask"
+        desk.fail(f"later {i}", "404", "refused")
+    verdict = desk.verdict()
+    assert verdict is not None
+    assert verdict.kind == "refused"
+
+
+def test_a_run_with_an_unanswered_question_is_replayed(tmp_path: Path) -> None:
+    caller, _, _, _ = made(tmp_path, fails(Unreachable("400: too long", "rejected"), 1))
+    with pytest.raises(NoAnswer, match="too long"):
+        caller.ask(ASK, caller.patience())
+    replayed, chat, desk, _ = made(tmp_path, lambda _: CALL, replay=True)
+    with pytest.raises(NoAnswer, match="too long"):
+        replayed.ask(ASK, replayed.patience())
+    assert chat.tries == 0
+    assert desk.verdict() is None
 
 
 def test_probes_become_rarer(tmp_path: Path) -> None:

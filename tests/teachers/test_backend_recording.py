@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from teachers.backends.config import EndpointConfig
+from teachers.backends.desk import CallDesk
 from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call, Message
 
@@ -30,6 +32,7 @@ CALL = Call('{"action": "wait"}', "m-1", 10, 5, 0.25, 0.001)
         replace(ASK, temperature=0.5),
         replace(ASK, max_tokens=7),
         replace(ASK, images=(b"png",)),
+        replace(ASK, structure="none"),
     ],
 )
 def test_all_that_a_model_could_answer_to_enters_the_address(other: Ask) -> None:
@@ -108,6 +111,8 @@ def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
+from teachers.backends.config import EndpointConfig
+from teachers.backends.desk import CallDesk
 from teachers.backends.recording import Recording
 from teachers.backends.types import Call
 recording = Recording(Path({str(tmp_path / "calls.sqlite")!r}))
@@ -125,3 +130,32 @@ for i in range(10_000):
     writer.wait()
     recording = Recording(tmp_path / "calls.sqlite")
     assert all(recording.get(str(i)) is not None for i in told)
+
+
+def test_a_question_without_an_answer_is_known_to_a_replay_and_asked_again_in_earnest(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "calls.sqlite")
+    recording.put_unanswered(ASK.key, ASK.purpose, ASK.told(), "too long")
+    recording.add(replace(ASK, model="m2"), CALL)
+    recording.export(tmp_path / "calls.jsonl")
+    there = Recording(tmp_path / "there.sqlite")
+    assert there.load(tmp_path / "calls.jsonl") == 2
+    assert there.totals().calls == 1
+    replay = CallDesk(EndpointConfig(), there, replay=True)
+    ticket = replay.open(ASK.key, 1)
+    assert (ticket.kind, ticket.reason) == ("unanswered", "too long")
+    assert replay.verdict() is None
+    assert CallDesk(EndpointConfig(), there).open(ASK.key, 1).kind == "ask"
+    there.add(ASK, CALL)
+    assert replay.open(ASK.key, 1).kind == "recorded"
+
+
+def test_a_line_whose_key_is_not_its_questions_is_not_loaded(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "calls.sqlite")
+    recording.add(ASK, CALL)
+    recording.export(tmp_path / "calls.jsonl")
+    line = (tmp_path / "calls.jsonl").read_text()
+    (tmp_path / "calls.jsonl").write_text(line.replace('"u"', '"v"'))
+    there = Recording(tmp_path / "there.sqlite")
+    with pytest.raises(ValueError, match="line 1: its key is not that of its question"):
+        there.load(tmp_path / "calls.jsonl")
+    assert there.totals().calls == 0

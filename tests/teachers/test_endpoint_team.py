@@ -352,19 +352,25 @@ def test_the_timeout_is_of_the_whole_answer() -> None:
         assert time.monotonic() - began < 1.5
 
 
+def test_half_a_character_in_an_answer_can_be_recorded(tmp_path: Path) -> None:
+    reply = json.loads('{"choices": [{"message": {"content": "\\ud83d"}}], "usage": {"prompt_tokens": 1}}')
+    call = OpenAIChat(EndpointConfig())._call(reply, ASK, 0.1)
+    assert Recording(tmp_path / "calls.sqlite").add(ASK, call).text == "?"
+
+
 def test_what_a_model_does_not_take_is_not_sent() -> None:
     plain_body = OpenAIChat(EndpointConfig())._body(ASK)
     assert plain_body["max_tokens"] == 1024
     assert plain_body["temperature"] == 0.0
     assert plain_body["response_format"]["json_schema"]["strict"] is True
     config = EndpointConfig(token_field="max_completion_tokens", structure="json_object", temperature=None)
-    body = OpenAIChat(config)._body(replace(ASK, temperature=None))
+    body = OpenAIChat(config)._body(replace(ASK, temperature=None, structure="json_object"))
     assert "temperature" not in body
     assert "max_tokens" not in body
     assert body["max_completion_tokens"] == 1024
     assert body["response_format"] == {"type": "json_object"}
     bare_config = EndpointConfig(structure="none")
-    assert "response_format" not in OpenAIChat(bare_config)._body(ASK)
+    assert "response_format" not in OpenAIChat(bare_config)._body(replace(ASK, structure="none"))
 
 
 def test_schemas_keep_to_what_strict_outputs_take() -> None:
