@@ -20,6 +20,7 @@ import httpx2
 import numpy as np
 import psutil
 import ray
+from pydantic import ValidationError
 
 from bench.rows import row, say
 from bench.serve import observations
@@ -125,7 +126,7 @@ def _ask(
                 place = turn % len(seen)
                 try:
                     answer = client.act(seen[place])
-                except (Refused, httpx2.HTTPError) as error:
+                except (Refused, httpx2.HTTPError, ValidationError) as error:
                     with tally.lock:
                         tally.failed.append(f"{type(error).__name__}: {error}"[:200])
                 else:
@@ -150,8 +151,9 @@ def _watch(stop: threading.Event, memory: list[tuple[float, float]], kills: list
         serving = _serving()
         if len(serving["student"]) == REPLICAS:  # while one is being replaced, the sum says nothing
             memory.append((now, _resident(pid for pids in serving.values() for pid in pids)))
-        if now >= KILL_EVERY_S * (len(kills) + 1) and serving["student"]:
-            kills.append(serving["student"][len(kills) % len(serving["student"])])
+        if now >= KILL_EVERY_S * (len(kills) + 1) and len(serving["student"]) == REPLICAS:
+            # Always the youngest: the other lives all the time, so that its memory would show a leak.
+            kills.append(max(serving["student"], key=lambda pid: psutil.Process(pid).create_time()))
             os.kill(kills[-1], signal.SIGKILL)
             say(f"minute {now / 60:.0f}: process {kills[-1]} killed")
 

@@ -62,10 +62,7 @@ class Batcher:
         """One decision per prompt, in order.
 
         Raises `Problem`: 429 where the queue is full, 504 where the deadline passes first."""
-        # One large request is as good as many small ones, so it is let in where nothing waits.
-        room = self._max_queue if self._waiting else max(self._max_queue, len(prompts))
-        if len(self._waiting) + len(prompts) > room:
-            raise Problem(429, "too many requests wait here: ask again in a second", {"Retry-After": "1"})
+        self.mind_room(len(prompts))
         loop = asyncio.get_running_loop()
         deadline = time.monotonic() + self._deadline_s
         asked = [
@@ -85,6 +82,13 @@ class Batcher:
         finally:
             for one in asked:
                 one.answer.cancel()
+
+    def mind_room(self, count: int) -> None:
+        """Raise `Problem` (429) where so many more would be too many."""
+        # One large request is as good as many small ones, so it is let in where nothing waits.
+        room = self._max_queue if self._waiting else max(self._max_queue, count)
+        if len(self._waiting) + count > room:
+            raise Problem(429, "too many requests wait here: ask again in a second", {"Retry-After": "1"})
 
     async def drain(self) -> None:
         """Wait until nothing is left to decide, which is within the deadline of what was taken last."""

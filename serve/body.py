@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.problems import Problem, document
@@ -41,12 +42,12 @@ class BodyLimit:
                 message = await asyncio.wait_for(receive(), max(0.0, ends - clock()))
             except TimeoutError:
                 problem = too_slow
-                raise _Refused from None
+                raise _Refused(too_slow.status, too_slow.detail) from None
             taken += len(message.get("body", b""))
             more = bool(message.get("more_body", False))
             if taken > self._limit:
                 problem = too_large
-                raise _Refused
+                raise _Refused(too_large.status, too_large.detail)
             return message
 
         async def watched(message: Message) -> None:
@@ -56,11 +57,12 @@ class BodyLimit:
                 await send(message)
             elif not refused:
                 refused = True
-                self._count(problem.status)
+                if message.get("status") != problem.status:  # else the application has counted it
+                    self._count(problem.status)
                 await document(problem)(scope, receive, send)
 
         await self._app(scope, counted, watched)
 
 
-class _Refused(Exception):
-    pass
+class _Refused(HTTPException):
+    """What a framework passes on as it is, where it would make another refusal of another error."""

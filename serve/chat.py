@@ -14,7 +14,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,6 +34,7 @@ from serve.wire import (
 )
 from worlds.base import join_reply, split_reply
 
+Instructions = Annotated[str, Field(max_length=2**16)]
 ROLES: tuple[Role, ...] = ("manager", "conductor", "actor")
 
 
@@ -66,7 +67,7 @@ class TextPart(Lenient):
 class Message(Lenient):
     """One turn of the conversation."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["user", "assistant"]
     content: Text | Annotated[tuple[TextPart | ImagePart, ...], Field(max_length=8)]
 
     @property
@@ -84,11 +85,35 @@ class Message(Lenient):
         return [part.image_url.url for part in self.content if isinstance(part, ImagePart)]
 
 
+class LongPart(Lenient):
+    """A text of instructions."""
+
+    type: Literal["text"]
+    text: Instructions
+
+
+class SystemMessage(Lenient):
+    """Instructions, of which the role is read and nothing else: they may be of any kind."""
+
+    role: Literal["system", "developer"]
+    content: Instructions | Annotated[tuple[LongPart, ...], Field(max_length=8)]
+    pictures: ClassVar[list[Picture]] = []
+
+    @property
+    def text(self) -> str:
+        """All its text."""
+        if isinstance(self.content, str):
+            return self.content
+        return " ".join(part.text for part in self.content)
+
+
 class ChatRequest(Lenient):
     """See the module's docstring."""
 
     model: Word
-    messages: tuple[Message, ...] = Field(min_length=1, max_length=200)
+    messages: tuple[Annotated[SystemMessage | Message, Field(discriminator="role")], ...] = Field(
+        min_length=1, max_length=200
+    )
     temperature: float | None = Field(default=None, ge=0, le=100)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     stream: bool = False

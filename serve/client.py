@@ -72,7 +72,7 @@ class Client:
         then. Raises Refused."""
         offered = {"folder": folder, "share": share}
         changed: dict[str, Any] = _taken(
-            self._http.put(f"/v1/models/{quote(model, safe='')}", json=offered)
+            self._http.put(f"/v1/models/{quote(model, safe='')}", json=offered, timeout=CHANGE_S)
         ).json()
         return changed
 
@@ -80,7 +80,7 @@ class Client:
         """Take out a version, or the model; says what is served then. Raises Refused."""
         named = {"version": version} if version else {}
         changed: dict[str, Any] = _taken(
-            self._http.delete(f"/v1/models/{quote(model, safe='')}", params=named)
+            self._http.delete(f"/v1/models/{quote(model, safe='')}", params=named, timeout=CHANGE_S)
         ).json()
         return changed
 

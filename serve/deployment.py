@@ -90,7 +90,7 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig], front: Fro
         name="student",
         max_ongoing_requests=2 * (config.max_queue + config.max_batch),
         health_check_period_s=HEALTH_S,
-        graceful_shutdown_timeout_s=DRAIN_S,
+        graceful_shutdown_timeout_s=max(DRAIN_S, 2 * config.deadline_s),
         ray_actor_options={"num_cpus": config.cpus, "num_gpus": config.gpus},
         **scale,
     )

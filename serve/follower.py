@@ -49,14 +49,14 @@ class Follower:
 
     async def sync(self) -> Catalogue:
         """Say what is served here, hear what should be, and serve that; returns it, served or not."""
-        wanted = await self._tell()
+        wanted = await self.tell()
         if wanted.revision <= self._fleet.catalogue.revision:
             return wanted
         try:
             following = asyncio.ensure_future(self._fleet.follow(wanted))
             while not (await asyncio.wait([following], timeout=HEARTBEAT_S))[0]:
                 try:
-                    await self._tell()  # a load may take long, and a silent replica counts as gone
+                    await self.tell()  # a load may take long, and a silent replica counts as gone
                 except Exception:  # the load goes on, and what comes of it is told later
                     logger.exception("the shared catalogue cannot be told of a load")
             following.result()
@@ -65,9 +65,10 @@ class Follower:
             if self._trouble != problem.detail:
                 logger.warning("revision %d cannot be served: %s", wanted.revision, problem.detail)
             self._trouble = problem.detail
-        return await self._tell()
+        return await self.tell()
 
-    async def _tell(self) -> Catalogue:
+    async def tell(self) -> Catalogue:
+        """Say what is served and counted here; returns what should be served."""
         serving, metrics = self._fleet.catalogue, self._meters.text()
         wanted = await self._catalogues.sync(self._name, serving, self._trouble, metrics)
         self._share(wanted.replicas)

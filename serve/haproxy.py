@@ -25,6 +25,8 @@ PROBLEMS = {
     400: ("Bad Request", "this is no HTTP request, or its head is too long"),
     408: ("Request Timeout", "the head of a request comes sooner here"),
 }
+RAYS_HEADERS = ("x-request-id", "x-request-timeout-seconds", "serve_multiplexed_model_id")
+"""By these a caller would command Ray, or break it: it takes the first for UTF-8."""
 _FLAGS = re.MULTILINE
 SIDE_DOORS = re.compile(r"^((?:frontend prometheus|listen stats)\n\s+bind )\*?:(\d+)$", _FLAGS)
 SERVED = re.compile(r"^(frontend http_frontend\n\s+bind )\S+:(\d+)$", _FLAGS)
@@ -49,7 +51,8 @@ def mended(config: str, host: str, head_s: int, folder: Path) -> str:
             )
 
     change(SIDE_DOORS, r"\g<1>127.0.0.1:\2", 2)
-    change(SERVED, rf"\g<1>{f'[{host}]' if ':' in host else host}:\2", 1)
+    rays = "".join(f"\n    http-request del-header {name}" for name in RAYS_HEADERS)
+    change(SERVED, rf"\g<1>{f'[{host}]' if ':' in host else host}:\2{rays}", 1)
     change(ERROR_FILES, "", 3)
     change(NOBODY, r"\1deny deny_status 503", 1)
     own = "".join(f"    errorfile {status} {folder / str(status)}.http\n" for status in PROBLEMS)

@@ -90,6 +90,7 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
             parts = []
             for service, places in groups.items():
                 chosen = [requests[place] for place in places]
+                service.batcher.mind_room(len(chosen))  # said before their pictures are decoded
                 few = len(chosen) <= IN_LOOP  # many pictures would hold up everybody else
                 prompts = service.prompts(chosen) if few else await asyncio.to_thread(service.prompts, chosen)
                 parts.append((service, chosen, prompts))
@@ -114,8 +115,9 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         return (await decide((from_form(request, await frame.read(), picture),)))[0]
 
     @app.post("/v1/act/batch", dependencies=[Depends(may_act)], responses=REFUSALS)
-    async def act_batch(request: BatchRequest) -> BatchResponse:
-        """Many states at once, answered in order."""
+    async def act_batch(request: BatchRequest, authorization: Authorization = None) -> BatchResponse:
+        """Many states at once, answered in order; each counts as a request."""
+        keys.charge(authorization, len(request.requests) - 1)
         return BatchResponse(responses=await decide(request.requests))
 
     @app.post(
@@ -140,7 +142,9 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
             return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
         return chat.completion(answer, *service.tokens(prompts[0], answer))
 
-    session_routes.install(app, decide, fleet, sessions, keys, limit, fleet.config.session_expiry_s)
+    session_routes.install(
+        app, decide, fleet, sessions, keys, limit, fleet.config.session_expiry_s, meters.refused
+    )
     model_routes.install(app, fleet, catalogues, follower, keys)
 
     @app.get("/healthz", responses=ELSEWHERE)
@@ -159,7 +163,7 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
     )
     async def metrics() -> Response:
         """Prometheus text of all replicas, told apart by the label `replica`."""
-        await follower.sync()
+        await follower.tell()
         return Response(merged(await catalogues.metrics()), media_type=CONTENT_TYPE_LATEST)
 
     return app

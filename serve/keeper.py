@@ -5,6 +5,7 @@ Invariant: what a table refuses is refused by every replica in the same words.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from ray.exceptions import RayError, RayTaskError
@@ -16,6 +17,9 @@ from serve.config import ServeConfig
 from serve.problems import Problem
 from serve.sessions import Session, SessionInfo, SessionRequest, table_of
 from serve.wire import WireTurn
+
+KEEPER_S = 10.0
+"""While no process of the keeper runs, Ray Serve would hold a question to it for ever."""
 
 
 class Keeper:
@@ -34,12 +38,13 @@ class Keeper:
 
 async def _asked(keeper: Any, table: str, method: str, *arguments: Any) -> Any:
     try:
-        return await keeper.ask.remote(table, method, *arguments)
+        async with asyncio.timeout(KEEPER_S):
+            return await keeper.ask.remote(table, method, *arguments)
     except RayTaskError as error:
         if isinstance(error.cause, Problem):
             raise error.cause from None
         raise
-    except (RayError, RayServeException) as error:
+    except (TimeoutError, RayError, RayServeException) as error:
         raise Problem(
             503,
             "the process that keeps sessions and models is being replaced: ask again",

@@ -100,14 +100,25 @@ class KeyRing:
         """The name of the key in an `Authorization: Bearer KEY` header ("" where none is asked for).
 
         Raises `Problem`: 401 without a known key, 403 without one of the scopes, 429 above its rate."""
+        name = self.let_in(authorization, *scopes)
+        self.charge(authorization, 1, within=True)
+        return name
+
+    def let_in(self, authorization: str | None, *scopes: str) -> str:
+        """`check` without a look at the rate."""
         key = self.known(authorization)
         if key is None:
             return ""
         if not set(scopes) & set(key.scopes):
             wanted = " or ".join(scopes)
             raise Problem(403, f"the key {key.name} has no scope {wanted}: it has {', '.join(key.scopes)}")
-        self._spend(key)
         return key.name
+
+    def charge(self, authorization: str | None, count: int, within: bool = False) -> None:
+        """Take `count` requests from the key's rate; `within`: only where one is left (`Problem`, 429)."""
+        key = self.known(authorization)
+        if key is not None and key.per_minute:
+            self._spend(key, count, within)
 
     def known(self, authorization: str | None) -> Key | None:
         """The key in the header (None where none is asked for). Raises `Problem` (401) for an unknown one."""
@@ -121,19 +132,17 @@ class KeyRing:
             raise Problem(401, "send a known API key as `Authorization: Bearer KEY`", challenge)
         return key
 
-    def _spend(self, key: Key) -> None:
-        """Take one request from the key's bucket, which fills at this replica's part of `per_minute` and
-        holds a minute's worth."""
-        if not key.per_minute:
-            return
+    def _spend(self, key: Key, count: int, within: bool) -> None:
+        """Take from the key's bucket, which fills at this replica's part of `per_minute` and holds a minute's
+        worth; a batch may leave it in debt."""
         now, rate = self._clock(), key.per_minute / self._replicas
         most = max(1.0, rate)
         left, then = self._allowance.get(key.sha256, (most, now))
         left = min(most, left + (now - then) * rate / 60)
-        if left < 1:
+        if within and left < 1:
             wait = max(1, round((1 - left) * 60 / rate))
             self._allowance[key.sha256] = (left, now)
             raise Problem(
                 429, f"the key {key.name} has {key.per_minute} requests a minute", {"Retry-After": str(wait)}
             )
-        self._allowance[key.sha256] = (left - 1, now)
+        self._allowance[key.sha256] = (left - count, now)

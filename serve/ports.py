@@ -15,8 +15,6 @@ def free_ports(count: int, besides: int = 0) -> list[int]:
     are not found."""
     found: list[int] = []
     for port in random.SystemRandom().sample(OWN_PORTS, 50 * count):
-        if len(found) == count:
-            return found
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -24,6 +22,8 @@ def free_ports(count: int, besides: int = 0) -> list[int]:
                 continue
         if port != besides:
             found.append(port)
+        if len(found) == count:
+            return found
     raise RuntimeError(f"no free port among {OWN_PORTS.start} to {OWN_PORTS.stop - 1}")
 
 

@@ -30,6 +30,8 @@ REFUSALS: dict[int | str, dict[str, object]] = {
     }.items()
 }
 
+LONGEST = 300
+
 ELSEWHERE: dict[int | str, dict[str, object]] = {403: REFUSALS[403]}
 """Of routes that anybody may ask who is let in at all."""
 
@@ -49,7 +51,8 @@ class Problem(Exception):
 def where_and_why(error: ValidationError | RequestValidationError) -> str:
     """What does not fit, without the input itself: that may be megabytes, or no JSON (NaN)."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    where = ".".join(map(str, first["loc"]))  # an unknown field has its sender's name
+    return f"{where[:LONGEST]}: {first['msg'][:LONGEST]}"
 
 
 def body_of(problem: Problem) -> dict[str, object]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from serve.batcher import Batcher
 from serve.config import ServeConfig
+from serve.problems import Problem
 from serve.wire import ActRequest, ActResponse, to_observation, to_response
 from student.config import StudentConfig
 from student.prompts import build_prompt
@@ -20,6 +21,9 @@ from student.student import Student
 from student.types import Prompt
 from worlds.base import join_reply
 from worlds.types import Goal, Observation, Status
+
+PICTURES = 16
+"""The pictures of one request have so many times `max_pixels` pixels at most."""
 
 
 class Service:
@@ -57,16 +61,15 @@ class Service:
             raise ValueError("its log-probabilities are not finite numbers")
 
     def prompts(self, requests: Sequence[ActRequest]) -> list[Prompt]:
-        """What the student is shown. Raises `Problem` for a picture that is none."""
-        return [
-            build_prompt(
-                to_observation(request.observation, self.config.max_pixels),
-                request.role,
-                request.order,
-                self._memory_notes,
-            )
-            for request in requests
-        ]
+        """What the student is shown. Raises `Problem` for a picture that is none, or for too many."""
+        prompts, pixels, most = list[Prompt](), 0, PICTURES * self.config.max_pixels
+        for request in requests:
+            seen = to_observation(request.observation, self.config.max_pixels)
+            prompts.append(build_prompt(seen, request.role, request.order, self._memory_notes))
+            pixels += sum(image.shape[0] * image.shape[1] for image in prompts[-1].images)
+            if pixels > most:
+                raise Problem(413, f"the pictures of one request have at most {most} pixels together")
+        return prompts
 
     async def act(self, requests: Sequence[ActRequest], prompts: Sequence[Prompt]) -> list[ActResponse]:
         """The decisions, in order. Raises `Problem` for what cannot be decided (see `Batcher.ask`)."""

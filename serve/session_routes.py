@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ValidationError
 
 from serve.fleet import Fleet
-from serve.images import decode_frame
+from serve.images import decode_frame, encode_frame
 from serve.keys import Authorization, KeyRing
 from serve.problems import REFUSALS, Problem, body_of, where_and_why
 from serve.sessions import SessionInfo, SessionRequest, Sessions, StepRequest
@@ -29,9 +29,12 @@ def install(
     keys: KeyRing,
     limit: int,
     idle_s: float,
+    count: Callable[[int], None],
 ) -> None:
     """Add the routes to `app`. A WebSocket's message has at most `limit` characters; after `idle_s` without
-    one it is closed."""
+    one it is closed. At most `max_queue` of them are open here, for each holds one of the places that Ray
+    Serve gives to requests. `count` hears the status of what one is refused."""
+    open_sockets = 0
 
     async def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
@@ -56,8 +59,9 @@ def install(
             await sessions.finish(name, step.outcome, turn)
 
     async def begin(owner: str, request: SessionRequest) -> SessionInfo:
-        if request.goal.image is not None:
-            decode_frame(request.goal.image, fleet.config.max_pixels)  # what is kept is a picture
+        if request.goal.image is not None:  # what is kept is a picture and nothing else
+            picture = encode_frame(decode_frame(request.goal.image, fleet.config.max_pixels))
+            request = request.model_copy(update={"goal": request.goal.model_copy(update={"image": picture})})
         asked = ActRequest.model_construct(model=request.model, role=request.role)
         service = fleet.choose(asked)
         pinned = request.model_copy(update={"model": f"{service.model}@{service.version}"})
@@ -87,12 +91,17 @@ def install(
     async def closed_loop(socket: WebSocket) -> None:
         """An episode over one connection: a `SessionRequest`, then a `StepRequest` per decision; each is
         answered with what the route of its kind answers, or with a problem document."""
+        nonlocal open_sockets
         header = socket.headers.get("authorization")
         try:
-            owner = keys.check(header, "act")
+            owner = keys.let_in(header, "act")
+            if open_sockets >= fleet.config.max_queue:
+                raise Problem(429, "too many connections are open here")
         except Problem as problem:
+            count(problem.status)
             await socket.close(1008, problem.detail)
             return
+        open_sockets += 1
         await socket.accept()
         name = ""
 
@@ -102,12 +111,16 @@ def install(
                 raise Problem(422, "send text messages")
             if len(text) > limit:
                 raise Problem(413, f"a message has at most {limit} characters here")
+            keys.check(header, "act")  # a message counts as a request does
             if name:
-                keys.check(header, "act")  # a message counts as a request does
                 return await advance(name, owner, StepRequest.model_validate_json(text))
             info = await begin(owner, SessionRequest.model_validate_json(text))
             name = info.id
             return info
+
+        async def refuse(problem: Problem) -> None:
+            count(problem.status)
+            await socket.send_json(body_of(problem))
 
         try:
             while True:
@@ -117,14 +130,15 @@ def install(
                 try:
                     await socket.send_text((await answer(message.get("text"))).model_dump_json())
                 except ValidationError as error:
-                    await socket.send_json(body_of(Problem(422, where_and_why(error))))
+                    await refuse(Problem(422, where_and_why(error)))
                 except Problem as problem:
-                    await socket.send_json(body_of(problem))
+                    await refuse(problem)
         except WebSocketDisconnect:
             return  # the caller left while its answer was made
         except TimeoutError:
             await socket.close(1001, f"nothing came for {idle_s:g} s")
         finally:
+            open_sockets -= 1
             if name:
                 with suppress(Problem):  # it may have expired
                     await sessions.close(name, owner)

@@ -218,7 +218,7 @@ def from_observation(seen: Observation) -> WireObservation:
 
 def to_response(decision: Decision, count: int, model: str, version: str) -> ActResponse:
     """The answer with the best `count` alternatives."""
-    verb, *arguments = decision.action.split()
+    verb, *arguments = decision.action.split() or [""]  # what is written freely may be nothing
     return ActResponse(
         action=decision.action,
         skill=Skill(verb=verb, arguments=arguments),

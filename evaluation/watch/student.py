@@ -59,9 +59,10 @@ class RemoteStudent:
                 f"no student answers at {self._url} ({type(error).__name__}): start one with `python "
                 "retort.py serve RUN`, or start the playground with student=URL",
             )
-        if error.status == 429:
+        if error.status in (429, 503):
             wait = max(1, round(error.retry_after_s or 1))
-            return Problem(429, "the student has too much to do", {"Retry-After": str(wait)})
+            why = "has too much to do" if error.status == 429 else "is being replaced"
+            return Problem(error.status, f"the student {why}", {"Retry-After": str(wait)})
         if error.status == 504:
             return Problem(504, "the student did not decide within its deadline: try again")
         if error.status in (401, 403):

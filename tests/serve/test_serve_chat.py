@@ -16,9 +16,11 @@ from starlette.testclient import TestClient
 from tiny import ACTIONS, NOTES
 
 from serve.images import encode_frame
+from serve.wire import to_response
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
+from student.types import Decision
 from worlds.types import Goal, Observation, Status, Turn
 
 FRAMES = [one.frame for one in observations(3)]
@@ -102,6 +104,19 @@ def test_without_actions_it_writes_freely_and_the_same_for_the_same_seed(student
         assert texts[0] == texts[1] != texts[2]
 
     with_openai(student, scene)
+
+
+def test_instructions_may_be_long_and_of_many_lines(client: TestClient) -> None:
+    long = "You are an actor.\n\n- Look.\n- Think.\t\n" + "x" * 5000
+    asked = {"model": "tiny", "messages": [{"role": "system", "content": long}, *talk()[1:]], **OWN}
+    assert client.post("/v1/chat/completions", json=asked).status_code == 200
+    asked["messages"][0] = {"role": "developer", "content": [{"type": "text", "text": long}]}
+    assert client.post("/v1/chat/completions", json=asked).status_code == 200
+
+
+def test_a_reply_of_nothing_is_an_answer() -> None:
+    nothing = Decision("", "", -1.0, (("", -1.0),), 1.0, 0)
+    assert to_response(nothing, 1, "m", "v").skill.verb == ""
 
 
 def test_what_is_no_episode_is_refused_as_openai_clients_expect(student: StudentConfig) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,9 @@ from starlette.testclient import TestClient
 
 from serve.client import Client, Refused
 from serve.config import ServeConfig
+from serve.images import encode_frame
 from serve.keys import KeyRing, add_key, read_keys
+from serve.service import PICTURES
 from student.config import StudentConfig
 from student.prompts import build_prompt
 from student.student import Student
@@ -128,15 +131,40 @@ def test_keys_open_what_they_are_for(student: StudentConfig, tmp_path: Path) -> 
         assert closed.get("/metrics").status_code == 401
 
 
+def test_the_pictures_of_one_request_are_bounded_together(student: StudentConfig) -> None:
+    """Each small enough, and of few bytes."""
+    one = json.loads(body(observations(1)[0]))
+    one["observation"]["frame"] = encode_frame(np.zeros((64, 64, 3), np.uint8))
+    one["observation"]["goal"]["image"] = None
+    with TestClient(served_app(student, ServeConfig(max_pixels=64 * 64)), HERE) as client:
+        assert client.post("/v1/act/batch", json={"requests": [one] * PICTURES}).status_code == 200
+        refused = client.post("/v1/act/batch", json={"requests": [one] * (PICTURES + 1)})
+        assert problem(refused)["status"] == 413
+
+
+def test_a_batch_counts_as_its_requests(student: StudentConfig, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    header = {"Authorization": f"Bearer {add_key(file, 'ann', ['act'], 4)}"}
+    one = json.loads(body(observations(1)[0]))
+    with TestClient(served_app(student, keys=KeyRing(read_keys(file))), HERE) as client:
+        batch = {"requests": [one] * 8}
+        assert client.post("/v1/act/batch", json=batch, headers=header).status_code == 200
+        refused = client.post("/v1/act", json=one, headers=header)
+        assert problem(refused)["status"] == 429
+        assert int(refused.headers["Retry-After"]) > 60
+
+
 def test_meters_count_what_was_decided_and_refused(student: StudentConfig) -> None:
     config = ServeConfig(max_pixels=64, max_body_mib=0.25)
     with TestClient(served_app(student, config), HERE) as client:
         assert client.post("/v1/act", content=body(observations(1)[0]), headers=JSON).status_code == 413
         assert client.post("/v1/act", json={}).status_code == 422
         assert client.post("/v1/act", content="x" * 300_000, headers=JSON).status_code == 413
+        parts = iter([b"x" * 100_000] * 4)  # of no declared length
+        assert client.post("/v1/act", content=parts, headers=JSON).status_code == 413
         text = client.get("/metrics").text
     counted = re.findall(r'retort_refused_total{.*status="(\d+)".*} (\S+)', text)
-    assert sorted(counted) == [("413", "2.0"), ("422", "1.0")]
+    assert sorted(counted) == [("413", "3.0"), ("422", "1.0")]
     assert re.search(r"retort_queue{.*} 0.0", text)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import SOCKET, body, observations, problem, served_app
+from serving import HERE, SOCKET, body, observations, problem, served_app
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tiny import ACTIONS, NOTES
 
 from serve.config import ServeConfig
+from serve.images import encode_frame
 from serve.keys import KeyRing, add_key, read_keys
 from serve.problems import Problem
 from serve.sessions import SessionRequest, SessionTable
@@ -80,6 +82,36 @@ def test_a_failed_decision_changes_nothing(client: TestClient) -> None:
 def test_what_a_session_keeps_is_a_picture(client: TestClient) -> None:
     opening = {"goal": {"text": "red", "image": "!" * 1000}, "actions": ["go"]}
     assert problem(client.post("/v1/sessions", json=opening))["status"] == 422
+
+
+def test_a_session_keeps_nothing_that_hangs_on_a_picture(student: StudentConfig) -> None:
+    app = served_app(student)
+    frame = observations(1)[0].frame
+    padded = base64.b64encode(base64.b64decode(encode_frame(frame)) + b"x" * 100_000).decode()
+    kept: list[SessionRequest] = []
+
+    async def create(self: SessionTable, owner: str, request: SessionRequest) -> str:
+        kept.append(request)
+        return await usual(self, owner, request)
+
+    usual = SessionTable.create
+    with pytest.MonkeyPatch.context() as patch, TestClient(app, HERE) as client:
+        patch.setattr(SessionTable, "create", create)
+        opening = {"goal": {"text": "red", "image": padded}, "actions": ["go"]}
+        assert client.post("/v1/sessions", json=opening).status_code == 201
+    assert kept[0].goal.image == encode_frame(frame)
+
+
+def test_connections_are_bounded(student: StudentConfig) -> None:
+    app = served_app(student, ServeConfig(max_queue=1))
+    with TestClient(app) as client:
+        with client.websocket_connect(SOCKET):
+            with pytest.raises(WebSocketDisconnect) as full, client.websocket_connect(SOCKET):
+                pytest.fail("it was let in")
+            assert "too many connections" in str(full.value.reason)
+        with client.websocket_connect(SOCKET) as again:
+            again.send_text("{}")
+            assert again.receive_json()["status"] == 422
 
 
 def test_a_closed_loop_over_one_connection_decides_as_a_session(client: TestClient) -> None:

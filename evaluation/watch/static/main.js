@@ -8,7 +8,7 @@ import { $, element, sentence, show } from "./show.js";
 
 const PAUSES_MS = [2400, 1200, 600, 250, 0];
 const SPEEDS = ["very slow", "slow", "normal", "fast", "as fast as it goes"];
-let suites = [], maxIndex = 0, temperature = 0, scene = null, busy = false, playing = false, quietUntil = 0;
+let suites = [], maxIndex = 0, temperature = 0, scene = null, busy = false, playing = false, plays = 0, quietUntil = 0;
 
 const rest = ms => new Promise(done => setTimeout(done, ms));
 
@@ -105,12 +105,13 @@ async function play() {
   if (playing) return setPlaying(false);
   if (!scene || scene.over) return undefined;
   setPlaying(true);
-  while (playing && scene && !scene.over) {
+  const own = ++plays; // Pause and Play within one rest: the loop that rested must not go on beside the new one
+  while (playing && own === plays && scene && !scene.over) {
     await rest(PAUSES_MS[$("speed").value]);
-    if (!playing) break;
+    if (!playing || own !== plays) break;
     if (busy || !(await step())) await rest(Math.max(200, quietUntil - Date.now()));
   }
-  return setPlaying(false);
+  return own === plays ? setPlaying(false) : undefined;
 }
 
 function chosen() {
