@@ -45,9 +45,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 def run() -> list[dict[str, Any]]:
-    """Rows `serve_rps_cN`, `serve_p50_ms_cN`, `serve_p99_ms_cN` for N clients; `model_alone_b16`,
-    `echo_rps_c16` (bare Ray Serve), `serve_ceiling_c16` (its peer is 1/(1/echo + 1/model)),
-    `echo_same_front_rps_c16` and `serve_ceiling_same_front_c16` (the same with the echo behind what ours
+    """Rows `serve_rps_cN`, `serve_p50_ms_cN`, `serve_p99_ms_cN` for N clients, beside the plain server's;
+    `model_alone_b16`, `echo_rps_cN` (bare Ray Serve), `serve_ceiling_c16` (its peer is 1/(1/echo + 1/model)),
+    `echo_same_front_rps_cN` and `serve_ceiling_same_front_c16` (the same with the echo behind what ours
     stands behind), `serve_vs_plain_c16`, `serve_batch16_observations_per_s`, `serve_overhead_ms_c1`."""
     seen = observations(32)
     bodies = [ActRequest(observation=from_observation(one)).model_dump_json().encode() for one in seen]
@@ -59,11 +59,11 @@ def run() -> list[dict[str, Any]]:
     ]  # fmt: skip
     alone = {size: _model_alone(seen, size) for size in (1, BATCH)}
     with _server("plain_server") as url:
-        plain = _measure(f"{url}/v1/act", bodies, BATCH)
+        plain = {count: _measure(f"{url}/v1/act", bodies, count) for count in CLIENTS}
     echo = {}
     for asked in ("ray", "auto"):
         with _server("echo_server", asked) as url:
-            echo[asked] = _measure(url, bodies, BATCH)
+            echo[asked] = {count: _measure(url, bodies, count) for count in CLIENTS}
     config = ServeConfig(port=free_port(), cpus=1.0)
     front = make_front(config)
     start_ray(128, front.settings)
@@ -74,12 +74,19 @@ def run() -> list[dict[str, Any]]:
     ray.shutdown()
     rows = []
     for count, found in ours.items():
-        rows.append(row(f"serve_rps_c{count}", found["rps"], "requests/s"))
-        rows += [row(f"serve_{name}_ms_c{count}", found[name], "ms") for name in ("p50", "p99")]
+        for name, told, unit in (
+            ("rps", "rps", "requests/s"),
+            ("p50", "p50_ms", "ms"),
+            ("p99", "p99_ms", "ms"),
+        ):
+            peer = "FastAPI + generate"
+            rows.append(row(f"serve_{told}_c{count}", found[name], unit, peer, plain[count][name]))
     rows.append(row("model_alone_b16", alone[BATCH]["rate"], "observations/s"))
     for asked, suffix in (("ray", ""), ("auto", "_same_front")):
-        rows.append(row(f"echo{suffix}_rps_c16", echo[asked]["rps"], "requests/s"))
-        ceiling = 1 / (1 / echo[asked]["rps"] + 1 / alone[BATCH]["rate"])
+        rows += [
+            row(f"echo{suffix}_rps_c{count}", one["rps"], "requests/s") for count, one in echo[asked].items()
+        ]
+        ceiling = 1 / (1 / echo[asked][BATCH]["rps"] + 1 / alone[BATCH]["rate"])
         rows.append(
             row(
                 f"serve_ceiling{suffix}_c16", ours[BATCH]["rps"], "requests/s", "1/(1/echo + 1/model)",
@@ -87,7 +94,7 @@ def run() -> list[dict[str, Any]]:
             )
         )  # fmt: skip
     rows.append(
-        row("serve_vs_plain_c16", ours[BATCH]["rps"], "requests/s", "FastAPI + generate", plain["rps"])
+        row("serve_vs_plain_c16", ours[BATCH]["rps"], "requests/s", "FastAPI + generate", plain[BATCH]["rps"])
     )
     rows.append(
         row(
