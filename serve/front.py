@@ -1,8 +1,8 @@
 """What stands before the replicas and hands them requests: HAProxy where it is installed, which costs a tenth
 of a millisecond a request, else Ray Serve's own proxy, a process in Python that costs several.
 
-Invariant: of what is started for it, the served address alone is reached from elsewhere, and two servers on
-one machine share neither files nor ports.
+Invariant: of what is started for it, the served address alone is reached from elsewhere; two servers on one
+machine share no files, and where they draw the same ports Ray takes others for its replicas.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def mended(config: str, host: str, head_s: int, folder: Path) -> str:
     change(SERVED, rf"\g<1>{f'[{host}]' if ':' in host else host}:\2{rays}", 1)
     change(ERROR_FILES, "", 3)
     change(NOBODY, r"\1deny deny_status 503", 1)
-    own = "".join(f"    errorfile {status} {folder / str(status)}.http\n" for status in PROBLEMS)
+    own = "".join(f"    errorfile {status} {folder / f'{status}.http'}\n" for status in PROBLEMS)
     own += "".join(f"    errorfile {status} {folder / '503.http'}\n" for status in (502, 504))
     change(DEFAULTS, f"defaults\n    timeout http-request {head_s}s\n{own}", 1)
     return config

@@ -100,25 +100,29 @@ class KeyRing:
         """The name of the key in an `Authorization: Bearer KEY` header ("" where none is asked for).
 
         Raises `Problem`: 401 without a known key, 403 without one of the scopes, 429 above its rate."""
-        name = self.let_in(authorization, *scopes)
-        self.charge(authorization, 1, within=True)
-        return name
+        key = self._scoped(authorization, scopes)
+        if key is None:
+            return ""
+        self._spend(key, 1, within=True)
+        return key.name
 
     def let_in(self, authorization: str | None, *scopes: str) -> str:
         """`check` without a look at the rate."""
+        key = self._scoped(authorization, scopes)
+        return key.name if key else ""
+
+    def _scoped(self, authorization: str | None, scopes: Sequence[str]) -> Key | None:
         key = self.known(authorization)
-        if key is None:
-            return ""
-        if not set(scopes) & set(key.scopes):
+        if key is not None and not set(scopes) & set(key.scopes):
             wanted = " or ".join(scopes)
             raise Problem(403, f"the key {key.name} has no scope {wanted}: it has {', '.join(key.scopes)}")
-        return key.name
+        return key
 
-    def charge(self, authorization: str | None, count: int, within: bool = False) -> None:
-        """Take `count` requests from the key's rate; `within`: only where one is left (`Problem`, 429)."""
+    def charge(self, authorization: str | None, count: int) -> None:
+        """Take `count` requests more from the key's rate, which may leave it in debt."""
         key = self.known(authorization)
-        if key is not None and key.per_minute:
-            self._spend(key, count, within)
+        if key is not None:
+            self._spend(key, count, within=False)
 
     def known(self, authorization: str | None) -> Key | None:
         """The key in the header (None where none is asked for). Raises `Problem` (401) for an unknown one."""
@@ -134,7 +138,9 @@ class KeyRing:
 
     def _spend(self, key: Key, count: int, within: bool) -> None:
         """Take from the key's bucket, which fills at this replica's part of `per_minute` and holds a minute's
-        worth; a batch may leave it in debt."""
+        worth; `within`: only where one is left (`Problem`, 429)."""
+        if not key.per_minute:
+            return
         now, rate = self._clock(), key.per_minute / self._replicas
         most = max(1.0, rate)
         left, then = self._allowance.get(key.sha256, (most, now))

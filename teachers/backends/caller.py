@@ -83,7 +83,7 @@ class Caller:
             if not self._room.acquire(timeout=max(0.0, ends_s - self._clock())):
                 raise self._unanswered("all teacher.endpoint.in_flight calls were under way")
             try:
-                call, wait_s, reason = self._try(ask)
+                call, wait_s, reason = self._try(ask, ends_s)
             except Unreachable as error:
                 fails += 1
                 wide = self._desk.fail(ask.key, str(error), error.trouble, error.retry_after_s)
@@ -101,8 +101,8 @@ class Caller:
                 return call
             self._wait(wait_s, ends_s, reason)
 
-    def _try(self, ask: Ask) -> tuple[Call | None, float, str]:
-        """The answer; or the seconds to wait and why. Raises Unreachable or Halted."""
+    def _try(self, ask: Ask, ends_s: float) -> tuple[Call | None, float, str]:
+        """The answer; or the seconds to wait and why. Raises Unreachable, NoAnswer, Unanswered or Halted."""
         key, tokens = ask.key, ask.tokens
         with self._pacing:
             wait_s = self._pace.take(tokens, self._clock())
@@ -117,14 +117,18 @@ class Caller:
         if ticket.kind == "unanswered":
             raise NoAnswer(ticket.reason)
         if ticket.kind == "ask":
+            if not self._lines.acquire(timeout=max(0.0, ends_s - self._clock())):
+                self._desk.fail(key, "no line to the endpoint was free", "rejected")
+                raise self._unanswered("no line to the endpoint was free")
             try:
-                with self._lines:
-                    call = self._chat.ask(ask)
+                call = self._chat.ask(ask)
             except Unreachable:
                 raise
             except BaseException:
                 self._desk.fail(key, "the thread that asked was ended", "rejected")
                 raise
+            finally:
+                self._lines.release()
             with self._pacing:
                 self._pace.correct(call.tokens - tokens)
             return self._desk.close(key, ask.purpose, ask.told(), call), 0.0, ""

@@ -111,8 +111,6 @@ def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from teachers.backends.config import EndpointConfig
-from teachers.backends.desk import CallDesk
 from teachers.backends.recording import Recording
 from teachers.backends.types import Call
 recording = Recording(Path({str(tmp_path / "calls.sqlite")!r}))
