@@ -79,11 +79,12 @@ class _BareLoop:
             loss.mean().backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.student.policy.parameters(), self.config.grad_clip)
             self.optimizer.step()
+        loss.sum().item()  # a GPU has then done it all
         return steps * self.config.batch / (time.perf_counter() - started)
 
 
 def _student() -> Student:
-    return Student.fresh(StudentConfig(path="bench", device="cpu"), 0, WORDS.split())
+    return Student.fresh(StudentConfig(path="bench"), 0, WORDS.split())
 
 
 def _samples(count: int) -> list[Sample]:

@@ -144,11 +144,7 @@ class SerialMachinery:
         self, phase: str, student: StudentConfig, reference: StudentConfig | None, checkpoints: Path
     ) -> LocalLearning:
         """A learner in this process."""
-        learner = Learner(
-            learner_config(self._config, phase),
-            Student.load(student),
-            None if reference is None else Student.load(reference),
-        )
+        learner = Learner.load(learner_config(self._config, phase), student, reference)
         checkpoints.mkdir(parents=True, exist_ok=True)
         newest = checkpoint.latest(checkpoints)
         if newest is not None:

@@ -22,15 +22,16 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from learner.config import LearnerConfig
+from learner.precision import bf16_weights
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 COLLECTIVE_TIMEOUT_S = 600.0
 
 
-def import_deepspeed() -> Any:
-    """The deepspeed module, set up so that a CPU compiles nothing and leaves nothing in /dev/shm."""
-    if not torch.cuda.is_available():
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+def import_deepspeed(device: torch.device) -> Any:
+    """The deepspeed module, set up for `device` (the first call's: it keeps one per process) and so that a
+    CPU compiles nothing and leaves nothing in /dev/shm."""
+    os.environ.setdefault("DS_ACCELERATOR", device.type)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     import deepspeed
@@ -41,13 +42,14 @@ def import_deepspeed() -> Any:
     return deepspeed
 
 
-def join_process_group() -> tuple[int, int]:
-    """(rank, world size) of the process group, after making one of a single rank if there is none.
+def join_process_group(device: torch.device) -> tuple[int, int]:
+    """(rank, world size) of the process group, after making one of a single rank on `device` if there is
+    none.
 
     The single rank's group lives in this process: it opens no port."""
     if not dist.is_initialized():
         dist.init_process_group(
-            "nccl" if torch.cuda.is_available() else "gloo",
+            "nccl" if device.type == "cuda" else "gloo",
             store=dist.HashStore(),  # type: ignore[attr-defined]
             rank=0,
             world_size=1,
@@ -74,15 +76,17 @@ def learning_rate(config: LearnerConfig, step: int) -> float:
 
 
 class Engine:
-    """A module under DeepSpeed. `module` is taken over: with ZeRO-3 its parameters are partitioned."""
+    """A module under DeepSpeed, on the device that it is on. `module` is taken over: with ZeRO-3 its
+    parameters are partitioned."""
 
     def __init__(self, module: nn.Module, config: LearnerConfig) -> None:
         self.config = config
-        self.rank, self.world_size = join_process_group()
+        device = next(module.parameters()).device
+        cuda = device.type == "cuda"
+        self.rank, self.world_size = join_process_group(device)
         config.check_ranks(self.world_size)
-        deepspeed = import_deepspeed()
-        cuda = torch.cuda.is_available()
-        self.bf16 = config.bf16 == "on" or (config.bf16 == "auto" and cuda and config.zero_stage > 0)
+        deepspeed = import_deepspeed(device)
+        self.bf16 = bf16_weights(config, device)
         self.micro_batch = config.rank_micro_batch(self.world_size)
         self.accumulation = config.batch // self.world_size // self.micro_batch
         self.optimizer = torch.optim.AdamW(

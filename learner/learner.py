@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -27,12 +27,13 @@ from learner.engine import Engine
 from learner.losses import observation_loss, reply_logprob
 from learner.obs_head import ObservationHead
 from learner.packing import score
-from learner.precision import mixed_precision
+from learner.precision import bf16_weights, mixed_precision
 from learner.pretrain import FLOAT32_ATTENTION
 from learner.reference import Reference
 from learner.replay import ReplaySource, fresh_figures, rank_share, schedule
+from student.config import Precision, StudentConfig
 from student.policy import PolicyModule
-from student.student import Student
+from student.student import Student, placement
 from student.types import Sample
 
 TERMS = ("dpo", "nll", "obs")
@@ -74,6 +75,8 @@ class Learner:
             )
         if reference is not None:
             _check_same_vision(student, reference)
+        for one in (student, *([reference] if reference is not None else [])):
+            one.policy.to(torch.bfloat16 if bf16_weights(config, student.device) else torch.float32)
         mixed = mixed_precision(config.bf16 == "mixed", student.device)
         if mixed:
             # On a CPU the backward pass of attention is 6 times slower in bf16 than in fp32.
@@ -96,6 +99,17 @@ class Learner:
         self.version = 0
         self.losses: list[float] = []
         """The loss of each step of the last `train`."""
+
+    @classmethod
+    def load(cls, config: LearnerConfig, student: StudentConfig, reference: StudentConfig | None) -> Learner:
+        """A learner of the students in these folders, in the precision that it trains in (whatever
+        precision the students act in)."""
+        dtype: Precision = "bfloat16" if bf16_weights(config, placement(student)[0]) else "float32"
+        return cls(
+            config,
+            Student.load(replace(student, dtype=dtype)),
+            None if reference is None else Student.load(replace(reference, dtype=dtype)),
+        )
 
     def train(self, fresh: Sequence[Sample], pool: ReplaySource, steps: int = 0) -> dict[str, float]:
         """Train one version: every fresh sample once, and replays from `pool` (older samples, without the

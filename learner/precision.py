@@ -11,6 +11,8 @@ from functools import cache
 
 import torch
 
+from learner.config import LearnerConfig
+
 LOG = logging.getLogger(__name__)
 
 
@@ -19,6 +21,11 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def bf16_weights(config: LearnerConfig, device: torch.device) -> bool:
+    """Whether the trained copy of the weights is bf16, beside fp32 masters of the optimiser's."""
+    return config.bf16 == "on" or (config.bf16 == "auto" and device.type == "cuda" and config.zero_stage > 0)
 
 
 @cache

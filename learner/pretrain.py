@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from transformers import AttentionInterface
 from learner import pretrain_data as data
 from learner.precision import mixed_precision
 from student.config import StudentConfig
+from student.encoder import of_width
 from student.grounding import evaluate_grounding
 from student.student import Student
 from worlds.grounding import GroundingSource
@@ -39,19 +40,24 @@ HISTORY_LENGTHS = (0, 0, 1, 1, 2, 2, 4, 8)
 """Turns of made-up history, drawn per batch."""
 
 
+Keep = Literal["all", "encoder", "language"]
+
+
 @dataclass
 class PretrainConfig:
     """`world` is "voxel" or "babyai"; `out` the folder of the base model; `init` a base model to go on from
-    ("": none), with `fresh_language` its encoder alone. `frames` views are collected by `workers` processes.
-    Steps of 0 leave a stage out. In a share `captions` of the question stage's frames one question asks for
-    all that is in sight. `vision_lr` > 0 lets the encoder learn in that stage too. `bf16` multiplies in
-    bfloat16 (weights, attention and losses stay in float32) where the processor has it: half the time."""
+    ("": none), and `keep` what of it: all, its encoder, or its language model (with its words), the rest
+    being new. `width` is that of a new encoder, a multiple of 4. `frames` views are collected by `workers`
+    processes. Steps of 0 leave a stage out. In a share `captions` of the question stage's frames one question
+    asks for all that is in sight. `vision_lr` > 0 lets the encoder learn in that stage too. `bf16` multiplies
+    in bfloat16 (weights, attention and losses stay in float32) where the processor has it: half the time."""
 
     world: str = "voxel"
     out: str = "runs/base"
     init: str = ""
-    fresh_language: bool = False
+    keep: Keep = "all"
     seed: int = 0
+    width: int = 96
     frames: int = 200_000
     frame_size: int = 64
     workers: int = 2
@@ -70,15 +76,19 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the key, for what cannot be trained with."""
-        counts = ("frames", "threads", "dense_batch", "question_batch", "questions", "eval_frames")
+        counts = ("width", "frames", "threads", "dense_batch", "question_batch", "questions", "eval_frames")
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         for name in ("seed", "workers", "dense_steps", "question_steps", "vision_lr"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
-        if self.fresh_language and not self.init:
-            raise ValueError("fresh_language=true keeps the encoder of a base model: say which with init=")
+        if self.width % 4:
+            raise ValueError(f"width={self.width} must be a multiple of 4")
+        if self.keep not in get_args(Keep):
+            raise ValueError(f"keep={self.keep!r} is one of {', '.join(get_args(Keep))}")
+        if self.keep != "all" and not self.init:
+            raise ValueError(f"keep={self.keep} keeps that of a base model: say which with init=")
         if not (0 < self.dense_lr < 1 and 0 < self.question_lr < 1 and self.vision_lr < 1):
             raise ValueError("dense_lr, question_lr and vision_lr are learning rates: between 0 and 1")
         if not 0 <= self.captions <= 1:
@@ -140,8 +150,10 @@ def new_student(config: PretrainConfig, source: GroundingSource, views: data.Vie
     """A student whose tokenizer knows every word of the source, and its notes and actions as one token each,
     fresh or from `config.init`."""
     trained = Student.load(StudentConfig(path=config.init, dtype="float32")) if config.init else None
-    if trained is not None and not config.fresh_language:
+    if trained is not None and config.keep == "all":
         return trained
+    if trained is not None and config.keep == "language":
+        return trained.with_encoder(of_width(config.width), config.seed)
     shown = [question for questions in views.questions[:2000] for question in questions]
     shown = [question for question in shown if config.captions or question.kind != "caption"]
     asked = {question.text for question in shown}
@@ -151,21 +163,24 @@ def new_student(config: PretrainConfig, source: GroundingSource, views: data.Vie
     words += vocabulary(config.world)
     things = [name.replace("_", " ") for name in source.class_names if "_" in name]
     phrases = [*note_phrases(source.notes), *source.actions, *things]
-    student = Student.fresh(StudentConfig(dtype="float32"), seed=config.seed, words=words, phrases=phrases)
+    student = Student.fresh(
+        StudentConfig(dtype="float32"), config.seed, words, phrases=phrases, vision=of_width(config.width)
+    )
     if trained is not None:
-        _keep_encoder(student, trained, config.init)
+        _keep_encoder(student, trained, config)
     return student
 
 
-def _keep_encoder(student: Student, trained: Student, init: str) -> None:
+def _keep_encoder(student: Student, trained: Student, config: PretrainConfig) -> None:
     """Give `student` the encoder of `trained`. Raises ValueError where theirs are built otherwise."""
     encoder = trained.policy.model.model.vision_tower.state_dict()
     try:
         student.policy.model.model.vision_tower.load_state_dict(encoder)
     except RuntimeError as error:
         raise ValueError(
-            f"init={init}: its encoder has other layers than a new student's, so fresh_language=true cannot "
-            "keep it; go on from it whole (fresh_language=false), or train anew without init"
+            f"init={config.init}: its encoder has other layers than a new one of width={config.width}, so "
+            "keep=encoder cannot keep it; set width to its own, go on from it whole (keep=all), or train "
+            "anew without init"
         ) from error
 
 

@@ -58,17 +58,13 @@ def rank_loop(settings: dict[str, Any]) -> None:
 
     from learner import checkpoint
     from learner.learner import Learner
-    from student.student import Student
 
     torch.set_num_threads(settings["group"].threads)
     if torch.cuda.is_available():
         torch.cuda.set_device(ray.train.torch.get_device())
     mailbox, folder, config = settings["mailbox"], Path(settings["folder"]), settings["config"]
-    reference = settings["reference"]
     try:
-        learner = Learner(
-            config, Student.load(settings["student"]), None if reference is None else Student.load(reference)
-        )
+        learner = Learner.load(config, settings["student"], settings["reference"])
         whole = checkpoint.latest(folder)
         if whole is not None:
             learner.restore(whole)

@@ -68,6 +68,19 @@ def fresh_model(
         return LlavaForConditionalGeneration(config), tokenizer
 
 
+def with_encoder(model: Any, vision: RetortVisionConfig, seed: int) -> Any:
+    """A copy of `model` whose encoder, of `vision`, and projector are randomly initialised."""
+    config = LlavaConfig.from_dict(
+        model.config.to_dict() | {"vision_config": vision, "image_seq_length": vision.tokens}
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        fresh = LlavaForConditionalGeneration(config)
+    fresh.model.language_model.load_state_dict(model.model.language_model.state_dict())
+    fresh.lm_head.load_state_dict(model.lm_head.state_dict())
+    return fresh
+
+
 def new_cache(model: Any) -> Any:
     """An empty key-value cache for the model's language part."""
     return DynamicCache(config=model.config.text_config)

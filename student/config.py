@@ -11,6 +11,7 @@ USAGE = "retort.json"
 """In a checkpoint folder: how its student is asked."""
 ASKED = ("decode", "memory_notes", "max_reply_tokens")
 """What `USAGE` holds: a student that was trained one way must not be asked another."""
+Precision = Literal["auto", "float32", "bfloat16"]
 Decode = Literal["score", "generate"]
 """The best legal candidate; or free text, and then the nearest legal action."""
 BASES = Path(__file__).parent / "base"
@@ -28,7 +29,7 @@ class StudentConfig:
     lora: int = 0
     decode: Decode = "score"
     memory_notes: bool = True
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Precision = "auto"
     device: str = "auto"
     max_reply_tokens: int = 24
 

@@ -51,6 +51,11 @@ class RetortVisionConfig(PreTrainedConfig):
         return self.width * self.merge_rows + self.tokens
 
 
+def of_width(width: int) -> RetortVisionConfig:
+    """An encoder whose scales have a quarter, a half and the whole of `width` channels (a multiple of 4)."""
+    return RetortVisionConfig(stem_channels=width // 4, mid_channels=width // 2, width=width)
+
+
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()

@@ -61,7 +61,7 @@ class Student:
         """Load `config.path`. Raises ValueError, with a sentence, for a folder that is no LLaVA-layout
         checkpoint."""
         folder = config.folder()
-        device, dtype = _placement(config)
+        device, dtype = placement(config)
         try:
             return cls._load(config, folder, device, dtype)
         except (SafetensorError, RuntimeError, OSError, KeyError, TypeError, AttributeError) as error:
@@ -91,9 +91,14 @@ class Student:
     @classmethod
     def fresh(cls, config: StudentConfig, seed: int = 0, words: Sequence[str] = (), **sizes: Any) -> Student:
         """A randomly initialised default student; `sizes` are those of `checkpoint.fresh_model`."""
-        device, dtype = _placement(config)
+        device, dtype = placement(config)
         model, tokenizer = checkpoint.fresh_model(seed, words, **sizes)
         return cls(model.to(device, dtype), tokenizer, None, config)
+
+    def with_encoder(self, vision: RetortVisionConfig, seed: int) -> Student:
+        """A student with this one's words and language model behind a fresh encoder and projector."""
+        model = checkpoint.with_encoder(self.policy.model, vision, seed)
+        return Student(model.to(self.device, self.policy.model.dtype), self.tokenizer, None, self.config)
 
     def save(self, folder: str | Path, card: Mapping[str, Any]) -> None:
         """Write a `from_pretrained` folder with a model card of the facts in `card`, whole or not at all."""
@@ -128,7 +133,7 @@ class Student:
             batch = self.image_processor(images=list(frames), return_tensors="pt")["pixel_values"]
         else:
             size = self.policy.model.config.vision_config.image_size
-            batch = torch.cat([_resize(group, size) for group in _same_size(frames)])
+            batch = torch.cat([_resize(group, size, self.device) for group in _same_size(frames)])
         return batch.to(self.device, self.policy.model.dtype)
 
     @torch.no_grad()
@@ -293,7 +298,8 @@ def draw(logprobs: NDArray[np.float64], temperature: float, generator: np.random
     return int(np.searchsorted(cumulative, generator.random() * cumulative[-1], side="right"))
 
 
-def _placement(config: StudentConfig) -> tuple[torch.device, torch.dtype]:
+def placement(config: StudentConfig) -> tuple[torch.device, torch.dtype]:
+    """Where a student of `config` computes, and in what. Raises ValueError for a device that is not there."""
     name = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
@@ -301,8 +307,12 @@ def _placement(config: StudentConfig) -> tuple[torch.device, torch.dtype]:
         raise ValueError(
             f"student.device={name!r} is no device of torch: use auto, cpu, cuda or cuda:0"
         ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("student.device=cuda, but torch finds no CUDA device here: set student.device=auto")
+    # torch keeps a device's number in a byte: cuda:999 is a negative one.
+    if device.type == "cuda" and not 0 <= (device.index or 0) < torch.cuda.device_count():
+        raise ValueError(
+            f"student.device={name}, but torch finds {torch.cuda.device_count()} CUDA devices here: set "
+            "student.device=auto"
+        )
     if config.dtype == "auto":
         return device, torch.bfloat16 if device.type == "cuda" else torch.float32
     return device, torch.bfloat16 if config.dtype == "bfloat16" else torch.float32
@@ -321,9 +331,9 @@ def _same_size(frames: Frames) -> list[NDArray[np.uint8]]:
     return [np.stack(group) for group in groups]
 
 
-def _resize(frames: NDArray[np.uint8], size: int) -> Tensor:
-    """(n, H, W, 3) uint8 to (n, 3, size, size) in [-1, 1]."""
-    batch = torch.from_numpy(frames).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+def _resize(frames: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:
+    """(n, H, W, 3) uint8 to (n, 3, size, size) in [-1, 1] on `device` (bytes travel there, not floats)."""
+    batch = torch.from_numpy(frames).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
     if batch.shape[-2:] != (size, size):
         batch = torch.nn.functional.interpolate(batch, (size, size), mode="bilinear", antialias=True)
     return batch

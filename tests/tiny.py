@@ -14,13 +14,13 @@ ACTIONS = ("turn left", "turn right", "go forward", "stop here now")
 NOTES = ("see none", "see left near")
 
 
-def tiny_student(seed: int = 0, freeze_vision: bool = True) -> Student:
+def tiny_student(seed: int = 0, freeze_vision: bool = True, device: str = "cpu") -> Student:
     vision = RetortVisionConfig(
         image_size=16, stem_channels=4, mid_channels=4, width=8, mid_blocks=0, top_blocks=0, merge_rows=2
     )
     words = sorted({word for text in (*ACTIONS, *NOTES, "goal red actor") for word in text.split()})
     return Student.fresh(
-        StudentConfig(path="tiny", freeze_vision=freeze_vision, device="cpu"),
+        StudentConfig(path="tiny", freeze_vision=freeze_vision, device=device, dtype="float32"),
         seed,
         words,
         hidden=16,

@@ -72,11 +72,8 @@ def run_trial(run: Path, trial: Trial, steps: int, episodes: int) -> TrialResult
     config = load_config(folder.config_file)
     reference = replace(config.student, path=str(folder.export("reference")), lora=0)
     samples = distil_samples(folder)
-    learner = Learner(
-        replace(config.learner, seed=trial.seed, **LOSSES[trial.loss]),
-        Student.load(reference),
-        Student.load(reference),
-    )
+    losses = replace(config.learner, seed=trial.seed, **LOSSES[trial.loss])
+    learner = Learner.load(losses, reference, reference)
     # All samples are old ones: every loss draws the same batches from (seed, step).
     metrics = learner.train([], ReplayPool(config.learner.replay_weights, samples), steps)
     student = Student.load(reference)

@@ -197,7 +197,7 @@ def test_a_fresh_language_model_sees_through_the_encoder_of_another(
 ) -> None:
     made = Student.fresh(StudentConfig(dtype="float32"), seed=7)
     made.save(tmp_path / "base", {})
-    config = PretrainConfig(init=str(tmp_path / "base"), fresh_language=True, seed=1)
+    config = PretrainConfig(init=str(tmp_path / "base"), keep="encoder", seed=1)
     new = pretraining.new_student(config, Squares(), views)
     kept, drawn = made.policy.model.state_dict(), new.policy.model.state_dict()
     for name in kept:
@@ -205,14 +205,33 @@ def test_a_fresh_language_model_sees_through_the_encoder_of_another(
             assert torch.equal(kept[name], drawn[name]), name
     name = next(name for name in kept if "layers.0" in name and name.endswith("q_proj.weight"))
     assert not torch.equal(kept[name], drawn[name])
-    with pytest.raises(ValueError, match="fresh_language"):
-        PretrainConfig(fresh_language=True)
+    with pytest.raises(ValueError, match="keep=encoder keeps that of a base model"):
+        PretrainConfig(keep="encoder")
     Student.fresh(StudentConfig(dtype="float32"), vision=RetortVisionConfig(top_blocks=1)).save(
         tmp_path / "small", {}
     )
     small = dataclasses.replace(config, init=str(tmp_path / "small"))
     with pytest.raises(ValueError, match="its encoder has other layers"):
         pretraining.new_student(small, Squares(), views)
+
+
+def test_a_fresh_encoder_of_another_width_speaks_with_the_language_model_of_another(tmp_path: Path) -> None:
+    made = Student.fresh(StudentConfig(dtype="float32"), seed=7, words=["red", "square"])
+    made.save(tmp_path / "base", {})
+    config = PretrainConfig(init=str(tmp_path / "base"), keep="language", width=16)
+    views = data.collect(Squares, 32, 0, "pretrain", 0)
+    new = pretraining.new_student(config, Squares(), views)
+    assert new.policy.model.config.vision_config.width == 16
+    assert new.encode_text("red square") == made.encode_text("red square")
+    kept, drawn = made.policy.model.state_dict(), new.policy.model.state_dict()
+    for name in kept:
+        if "language_model" in name or "lm_head" in name:
+            assert torch.equal(kept[name], drawn[name]), name
+    few = {"dense_steps": 1, "question_steps": 1, "dense_batch": 8, "question_batch": 8, "questions": 2}
+    pretraining.train(new, Squares(), views, dataclasses.replace(config, **few), lambda _: None)
+    new.save(tmp_path / "new", {})
+    again = Student.load(StudentConfig(path=str(tmp_path / "new"), dtype="float32"))
+    assert torch.equal(again.image_features(views.frames), new.image_features(views.frames))
 
 
 def test_the_longest_class_name_within_a_question_counts() -> None:
