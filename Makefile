@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo demo-endpoint test browser lint types quick slow clean
+.PHONY: help demo demo-endpoint test browser lint types quick slow cuda clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -53,11 +53,17 @@ lint: $(BIN)/.dev  ## ruff and the import contract
 types: $(BIN)/.dev  ## mypy, strict on our packages
 	$(BIN)/mypy
 
+# Bits and tolerances of the tests are a CPU's: a GPU that is there is hidden from them.
+quick slow: export CUDA_VISIBLE_DEVICES :=
+
 quick: $(BIN)/.dev $(BIN)/.compiled  ## the quick tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 slow: $(BIN)/.dev $(BIN)/.compiled browser  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs, a browser
 	$(BIN)/python -m pytest -m slow
+
+cuda: $(BIN)/.dev  ## the learner's tests on a GPU (`make test` hides it)
+	$(BIN)/python -m pytest tests/learner/test_learner_cuda.py
 
 clean:  ## forget the environment and the caches (runs/ is yours: it stays)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

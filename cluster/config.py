@@ -141,6 +141,11 @@ class ClusterConfig:
             + self.learners * self.cpus_learner
         )
 
+    @property
+    def gpus_reserved(self) -> float:
+        """GPUs, likewise."""
+        return self.policies * self.gpus_policy + self.learners * self.gpus_learner
+
 
 @dataclass
 class RunConfig:

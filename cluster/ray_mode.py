@@ -64,17 +64,22 @@ class RayMachinery:
 
     def _check_room(self) -> None:
         """A process that cannot be placed would be missing without a word, and the run only slower."""
-        reserved, cores = self._config.cluster.cpus_reserved, ray.cluster_resources().get("CPU", 0.0)
-        if reserved <= cores + 1e-6:
-            return
-        sentence = (
-            f"cluster.* reserves {reserved:g} cores and Ray has {cores:g}: lower cluster.hosts, policies or "
-            "learners, or cluster.cpus_host, cpus_policy, cpus_teacher or cpus_learner"
-        )
-        if "RAY_ADDRESS" not in os.environ:
-            ray.shutdown()
-            raise RunFailed(sentence)
-        log.warning("%s, unless the cluster grows by itself", sentence)
+        cluster, there = self._config.cluster, ray.cluster_resources()
+        reserved = {"CPU": cluster.cpus_reserved, "GPU": cluster.gpus_reserved}
+        keys = {
+            "CPU": "cluster.hosts, policies or learners, or cluster.cpus_host, cpus_policy, cpus_teacher or "
+            "cpus_learner",
+            "GPU": "cluster.policies or learners, or cluster.gpus_policy or gpus_learner",
+        }
+        for kind, amount in reserved.items():
+            have = there.get(kind, 0.0)
+            if amount <= have + 1e-6:
+                continue
+            sentence = f"cluster.* reserves {amount:g} {kind}s and Ray has {have:g}: lower {keys[kind]}"
+            if "RAY_ADDRESS" not in os.environ:
+                ray.shutdown()
+                raise RunFailed(sentence)
+            log.warning("%s, unless the cluster grows by itself", sentence)
 
     def rollouts(self, student: StudentConfig) -> RayRollouts:
         """A supervised pool of hosts with their teachers and policies."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import GetTimeoutError, RayError
 
 from cluster.run import RunFailed
 
@@ -27,6 +27,11 @@ def told(what: str) -> Iterator[None]:
     """A border to Ray: what it raises ends the command with a sentence, not with a traceback."""
     try:
         yield
+    except GetTimeoutError as error:
+        raise RunFailed(
+            f"{what}: no process of Ray's answered in time. Look at worker-*.err in the logs of its session "
+            "(/tmp/ray/session_latest/logs on each node) for one that could not start"
+        ) from error
     except (RuntimeError, RayError) as error:
         raise RunFailed(f"{what}: {error}") from error
 
@@ -37,7 +42,9 @@ def start_ray(object_store_mb: int, settings: Mapping[str, str] | None = None) -
     if "RAY_ADDRESS" not in os.environ:
         os.environ.update(settings or {})
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment}}
+    # What the user's PYTHONPATH holds (their own world, say) is there in the workers too.
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    runtime = {"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": path, **environment}}
     with told(
         "Ray cannot be started or joined (`python retort.py doctor` looks at token, /dev/shm and memory)"
     ):
