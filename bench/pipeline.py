@@ -4,9 +4,9 @@ Runs of the real distiller on a real Ray cluster, from the shipped base model, o
 stage alone, all together at S = 1, and, with a teacher that takes half a second per answer, S = 0 against
 S = 2. Throughputs are fresh samples per second over the student's rounds, start-up left out.
 
-What asynchrony gains is bounded by (P + L) / max(P, L), where a round takes P to be played and L to be
-trained on: nothing where one of them is nothing. So the slow teacher's runs have `SLOW_WORLDS`, with which
-the two take about as long as each other.
+Where a round takes P to be played and L to be trained on, asynchrony hides the shorter of the two, and of P
+also the end, when a few long episodes keep the rest waiting: with S > 0 the next round's begin meanwhile. The
+slow teacher's runs have `SLOW` settings, with which P is the longer, as it is where a teacher is slow.
 """
 
 from __future__ import annotations
@@ -52,7 +52,12 @@ OVERRIDES = [
     "cluster.hosts=2",
     "cluster.worlds_per_host=24",
 ]
-SLOW_WORLDS = "cluster.worlds_per_host=12"
+SLOW = [
+    "cluster.worlds_per_host=12",
+    # With fewer replays a version is fewer steps: it must train every fresh sample once.
+    "learner.replay_fraction=0.25",
+    "learner.steps_per_version=40",
+]
 DEADLINE_S = 600.0
 
 
@@ -96,7 +101,7 @@ def run() -> list[dict[str, Any]]:
         say("all together at S = 1 ...")
         whole = _rounds(load_config(None, [*OVERRIDES, runs, "distil.staleness=1"]), RayMachinery)
         bound = 2
-        slow = [*OVERRIDES, runs, SLOW_WORLDS]
+        slow = [*OVERRIDES, *SLOW, runs]
         say(f"a slow teacher at S = {bound} ...")
         paced = _rounds(load_config(None, [*slow, f"distil.staleness={bound}"]), SlowMachinery)
         say("a slow teacher at S = 0 ...")
