@@ -108,6 +108,8 @@ def write_model(model: Any, folder: Path) -> None:
         for name, value in model.state_dict().items()
         if ".lora_" not in name
     }
+    # Saving imports DeepSpeed where it is installed, which warns where it has to guess the device.
+    os.environ.setdefault("DS_ACCELERATOR", model.device.type)
     model.save_pretrained(folder, state_dict=merged)
     for weights in folder.glob("*.safetensors"):  # written for their owner's eyes alone, unlike the rest
         shutil.copymode(folder / "config.json", weights)
