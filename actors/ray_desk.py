@@ -2,7 +2,7 @@
 
 Invariant: no call to the desk waits without a deadline, and one that it passes leaves the label open for
 later; a desk that died is started again by Ray and goes on from its recording (what was in flight is then
-asked again, and a verdict is found again).
+asked again, and not counted until it has ended; a verdict is found again).
 """
 
 from __future__ import annotations

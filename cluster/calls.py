@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from cluster.config import load_config
 from cluster.metrics import read_metrics
 from cluster.run import RunFolder
-from evaluation.calls import HEADINGS, labelled_episodes, role_calls
+from evaluation.calls import HEADINGS, labelled_episodes, recorded_in, role_calls
 from teachers.backends.recording import Recording
-from teachers.make import recording_of
 
 
 def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
     """Print the table of a run folder's recording (or of the file `target`), after loading `load` into it and
     exporting it to `export`. Raises ValueError for a recording that is not there."""
-    path, run = target, None
-    if target.is_dir():
-        teacher = load_config(RunFolder.open(target).config_file).teacher
-        path = recording_of(teacher, target)
-        # A recording that runs share holds the calls of the others too; a replay paid none.
-        run = target.resolve().name if teacher.endpoint.recording and teacher.backend == "openai" else None
+    path, run = recorded_in(RunFolder.open(target).path) if target.is_dir() else (target, None)
     if load is None and not path.is_file():
         raise ValueError(f"there is no recording {path}: name a run whose teacher was asked over an endpoint")
     recording = Recording(path)
@@ -34,8 +28,13 @@ def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
         console.print(f"wrote {recording.export(export)} calls to {export}", highlight=False)
     # Episodes are a run's: a recording alone has none.
     episodes = labelled_episodes(read_metrics(target / "metrics.jsonl"))
-    about = f"{path}, {episodes} labelled episodes" if episodes else str(path)
-    table = Table(*HEADINGS, title=about)
+    about = f"{path}, {episodes:,} labelled episodes" if episodes else str(path)
+    console.print(about, highlight=False, markup=False, soft_wrap=True)
+    # Nine columns within 80 characters: no lines between them, and headings of two lines.
+    table = Table(box=None, pad_edge=False)
+    for name in HEADINGS:
+        justify: Literal["left", "right"] = "left" if name == "role" else "right"
+        table.add_column(name.replace("/", "/\n"), justify=justify, no_wrap=True)
     for row in role_calls(recording, run):
         table.add_row(*row.cells(episodes))
     console.print(table)

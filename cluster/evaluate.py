@@ -244,7 +244,7 @@ def make_labeler(config: RunConfig, folder: RunFolder, judged: bool = False) -> 
         return TeacherReplica("teacher", TeacherMaker(config.teacher))
     desk = open_desk(config.teacher, recording_of(config.teacher, folder.path), folder.path.name)
     maker = TeacherMaker(config.teacher, desk, key_of(config.teacher))
-    threads = config.teacher.endpoint.in_flight
+    threads = config.teacher.endpoint.lines
     if judged:
         return JudgedTeacher(maker, threads, desk.verdict)
     return TeacherReplica("teacher", maker, threads)

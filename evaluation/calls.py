@@ -1,21 +1,28 @@
 """What a run's teacher calls came to, per role and per labelled episode: one table for page and terminal.
 
-Invariant: a recorded answer is counted once, however often it was used; the episodes are those of the rounds
-that the teacher labelled, as `metrics.jsonl` has them.
+Invariants: a recorded answer is counted once, however often it was used; the episodes are those of the rounds
+that the teacher labelled, as `metrics.jsonl` has them; no figure takes more than seven characters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from omegaconf import OmegaConf
+
+from teachers.backends.config import EndpointConfig
 from teachers.backends.recording import Recording
+from teachers.config import TeacherConfig
+from teachers.make import recording_of
 
 ALL = "all"
 HEADINGS = (
     "role", "calls", "tokens", "seconds", "calls/episode", "tokens/episode", "seconds/episode",
     "seconds/call", "cost",
 )  # fmt: skip
+UNITS = ("", " k", " M", " G", " T")
 
 
 class RoleCalls(NamedTuple):
@@ -32,16 +39,43 @@ class RoleCalls(NamedTuple):
         each = ("", "", "")
         if episodes:
             calls, tokens, seconds = (value / episodes for value in self[1:4])
-            each = (f"{calls:.2f}", f"{tokens:,.0f}", f"{seconds:.2f}")
+            each = (scaled(calls, 2), scaled(tokens), scaled(seconds, 2))
         return (
             self.role,
-            f"{self.calls:,.0f}",
-            f"{self.tokens:,.0f}",
-            f"{self.seconds:,.1f}",
+            scaled(self.calls),
+            scaled(self.tokens),
+            scaled(self.seconds, 1),
             *each,
-            f"{self.seconds / self.calls:.3f}",
-            f"{self.cost:.4f}",
+            scaled(self.seconds / self.calls, 3),
+            scaled(self.cost, 4 if self.cost < 1 else 2),
         )
+
+
+def scaled(value: float, decimals: int = 0) -> str:
+    """Below 1,000 with so many decimals, below 10,000 whole, above with three digits and a unit: "74.6 M"."""
+    if round(value, decimals) < 1000:
+        return f"{value:.{decimals}f}"
+    if round(value) < 10_000:
+        return f"{value:,.0f}"
+    power = 0
+    while value >= 999.5 and power < len(UNITS) - 1:
+        value, power = value / 1000, power + 1
+    return f"{value:,.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}{UNITS[power]}"
+
+
+def recorded_in(run: Path) -> tuple[Path, str | None]:
+    """The recording of the run folder `run`, and the name under which its calls stand there (None: all that
+    is there counts): a recording that runs share holds the calls of the others too, and a replay paid none.
+    Raises ValueError for a config.yaml that is damaged."""
+    file = run / "config.yaml"
+    try:
+        config = OmegaConf.load(file) if file.is_file() else OmegaConf.create()
+        backend = OmegaConf.select(config, "teacher.backend", default="openai")
+        shared = OmegaConf.select(config, "teacher.endpoint.recording", default="")
+    except Exception as error:  # YAML's and OmegaConf's have no common parent
+        raise ValueError(f"{file} is not readable as YAML: {error}") from error
+    path = recording_of(TeacherConfig(endpoint=EndpointConfig(recording=shared)), run)
+    return path, run.resolve().name if shared and backend == "openai" else None
 
 
 def role_calls(recording: Recording, run: str | None = None) -> list[RoleCalls]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from evaluation.calls import HEADINGS, labelled_episodes, role_calls
+from evaluation.calls import HEADINGS, labelled_episodes, recorded_in, role_calls
 from evaluation.disagreements import differences, last_round
 from evaluation.files import write_whole
 from evaluation.records import CrewScore, Evaluation, Score, verdicts
@@ -27,7 +27,8 @@ ORDER = ("teacher", "expert", "student", "reference", "base", "blank", "random")
 
 
 def write_report(run: Path) -> Path:
-    """Write `run/report.html` from `evaluation.json`, `metrics.jsonl` and `config.yaml`; return its path."""
+    """Write `run/report.html` from `evaluation.json`, `metrics.jsonl`, `config.yaml` and the recording of the
+    teacher's calls that it names; return its path."""
     evaluation = _evaluation(run / "evaluation.json")
     records = list(_records(run / "metrics.jsonl"))
     config = (run / "config.yaml").read_text("utf-8") if (run / "config.yaml").is_file() else ""
@@ -45,7 +46,7 @@ def write_report(run: Path) -> Path:
         + _crews(evaluation.crews if evaluation else []),
         plots="".join(f'<div class="card">{plot}</div>' for plot in _plots(records)),
         differences=_differences(run / "ledger", records),
-        timing=_timing(records) + _calls(run / "calls.sqlite", records),
+        timing=_timing(records) + _calls(run, records),
         config=html.escape(config),
         # "</" or "<!--" would end, or never end, the script element that carries the JSON
         traces=json.dumps(traces).replace("<", "\\u003c"),
@@ -241,12 +242,14 @@ def _differences(ledger: Path, records: Sequence[dict[str, Any]]) -> str:
     return "".join(parts)
 
 
-def _calls(file: Path, records: Sequence[dict[str, Any]]) -> str:
+def _calls(run: Path, records: Sequence[dict[str, Any]]) -> str:
     """What the teacher's endpoint was asked, by role and per episode that it labelled."""
+    file, paid_by = recorded_in(run)
     if not file.is_file():
-        return ""
+        lost = f"The run's recording {file} is not there, so its calls cannot be told."
+        return f'<p class="card soft">{html.escape(lost)}</p>' if file.parent != run.resolve() else ""
     recording = Recording(file)
-    rows = role_calls(recording)
+    rows = role_calls(recording, paid_by)
     recording.close()
     episodes = labelled_episodes(records)
     head = "".join(f"<th>{name}</th>" for name in HEADINGS)
@@ -254,9 +257,11 @@ def _calls(file: Path, records: Sequence[dict[str, Any]]) -> str:
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells(episodes)) + "</tr>"
         for row in rows
     )
+    shared = f" Of {file.name}, which runs share, the calls of this run alone." if paid_by else ""
     return (
         f'<div class="card"><h3>teacher calls</h3><table><tr>{head}</tr>{body}</table>'
-        f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes.</p></div>'
+        f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes.'
+        f"{html.escape(shared)}</p></div>"
     )
 
 

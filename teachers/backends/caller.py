@@ -17,13 +17,13 @@ from typing import Protocol
 from teachers.backends.config import EndpointConfig
 from teachers.backends.desk import Desk
 from teachers.backends.pace import Pace
-from teachers.backends.types import Ask, Call, Halted, NoAnswer, Unanswered, Unreachable
+from teachers.backends.types import Ask, Call, Halted, NoAnswer, Ticket, Unanswered, Unreachable
 
 BACKOFF_S, BACKOFF_MOST_S = 0.25, 10.0
 """After the first try without an answer; doubled with each."""
 SHORTEST_S = 0.01
 DESK_PART = 8
-"""One more than `in_flight` in so many may be at the desk. So whoever has its leave waits for a line for an
+"""One more than `lines` in so many may be at the desk. So whoever has its leave waits for a line for an
 eighth of a call's time on average, which is within what the desk grants (`desk.LOST_S`)."""
 KNOWN = 4096
 """Answers that are kept in this process."""
@@ -36,8 +36,8 @@ class Chat(Protocol):
 
 
 class Caller:
-    """Safe to share between threads: at most `config.in_flight` of them are at the endpoint, and a few more
-    at the desk, so that its answers (it may be a process away) keep no line to the endpoint idle."""
+    """Safe to share between threads: at most `config.lines` of them are at the endpoint, and a few more at
+    the desk, so that its answers (it may be a process away) keep no line to the endpoint idle."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Caller:
         self._chat = chat
         self._sleep = sleep
         self._clock = clock
-        self._room = threading.Semaphore(config.in_flight + -(-config.in_flight // DESK_PART))
-        self._lines = threading.Semaphore(config.in_flight)
+        self._room = threading.Semaphore(config.lines + -(-config.lines // DESK_PART))
+        self._lines = threading.Semaphore(config.lines)
         self._pace = Pace(config.replica_requests_per_minute, config.replica_tokens_per_minute)
         self._pacing = threading.Lock()
         self._jitter = random.Random()
@@ -81,7 +81,7 @@ class Caller:
         tries, fails = 0, 0
         while True:
             if not self._room.acquire(timeout=max(0.0, ends_s - self._clock())):
-                raise self._unanswered("all teacher.endpoint.in_flight calls were under way")
+                raise self._unanswered("all calls that this replica may make at once were under way")
             try:
                 call, wait_s, reason = self._try(ask, ends_s)
             except Unreachable as error:
@@ -108,10 +108,13 @@ class Caller:
             wait_s = self._pace.take(tokens, self._clock())
         if wait_s:
             return None, wait_s, "the rate limit of this replica"
-        ticket = self._desk.open(key, tokens)
+        try:
+            ticket = self._open(key, tokens, ends_s)
+        except Unanswered:
+            self._give_back(tokens)
+            raise
         if ticket.kind != "ask":
-            with self._pacing:
-                self._pace.give_back(tokens)
+            self._give_back(tokens)
         if ticket.kind == "halted":
             raise Halted(ticket.reason)
         if ticket.kind == "unanswered":
@@ -133,6 +136,19 @@ class Caller:
                 self._pace.correct(call.tokens - tokens)
             return self._desk.close(key, ask.purpose, ask.told(), call), 0.0, ""
         return ticket.call, ticket.wait_s, ticket.reason
+
+    def _open(self, key: str, tokens: int, ends_s: float) -> Ticket:
+        """What the desk says, once it is not that all lines over all replicas are in use: who waits for one
+        keeps its place in the room, so that few of a replica's threads ask the desk again and again."""
+        ticket = self._desk.open(key, tokens)
+        while ticket.kind == "line":
+            self._wait(ticket.wait_s, ends_s, ticket.reason)
+            ticket = self._desk.open(key, tokens)
+        return ticket
+
+    def _give_back(self, tokens: int) -> None:
+        with self._pacing:
+            self._pace.give_back(tokens)
 
     def _wait(self, wait_s: float, ends_s: float, reason: str) -> None:
         """Wait a little longer than asked for (by chance, so that not all come back at once), but not beyond

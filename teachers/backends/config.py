@@ -14,13 +14,14 @@ class EndpointConfig:
 
     A question waits at most `timeout_s` for one answer and is tried at most `tries` times; a label, with all
     its questions, is given up after `patience_s` seconds (an outage included). An answer that does not do is
-    sent back with the reason at most `repairs` times. `in_flight` is per replica, `requests_per_minute` and
-    `tokens_per_minute` hold over all replicas, `replica_*` for each (0: no limit). `budget_tokens` and
-    `budget_money` pause the run (0: none); prices are per million tokens. `recording` is the file of calls
-    ("": `calls.sqlite` of the run folder). `images` shows the actor's frame to the model; `team_calls=False`
-    asks for the actor alone, with the scripted manager and conductor above it. After each round a critic
-    looks back at `reflections` failed attempts (0: at none), and `lessons` of what it says are told to the
-    actor with each later question, with the frames of `lesson_frames` of them where `images` are shown.
+    sent back with the reason at most `repairs` times. `in_flight` (calls at once), `requests_per_minute` and
+    `tokens_per_minute` hold over all replicas, `replica_*` for each (0: no limit; `replica_in_flight` is one
+    always). `budget_tokens` and `budget_money` pause the run (0: none); prices are per million tokens.
+    `recording` is the file of calls ("": `calls.sqlite` of the run folder). `images` shows the actor's
+    frame to the model; `team_calls=False` asks for the actor alone, with the scripted manager and conductor
+    above it. After each round a critic looks back at `reflections` failed attempts (0: at none), and
+    `lessons` of what it says are told to the actor with each later question, with the frames of
+    `lesson_frames` of them where `images` are shown.
     """
 
     url: str = "http://127.0.0.1:8399/v1"
@@ -39,9 +40,10 @@ class EndpointConfig:
     tries: int = 8
     patience_s: float = 75.0
     repairs: int = 4
-    in_flight: int = 64
+    in_flight: int = 0
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
+    replica_in_flight: int = 64
     replica_requests_per_minute: int = 0
     replica_tokens_per_minute: int = 0
     budget_tokens: int = 0
@@ -55,10 +57,11 @@ class EndpointConfig:
             raise ValueError(f"teacher.endpoint.url is {self.url!r}; it begins with http:// or https://")
         if not self.model:
             raise ValueError("teacher.endpoint.model is empty; name the model to ask")
-        if min(self.timeout_s, self.patience_s) <= 0 or min(self.tries, self.in_flight, self.max_tokens) < 1:
+        ones = (self.tries, self.replica_in_flight, self.max_tokens)
+        if min(self.timeout_s, self.patience_s) <= 0 or min(ones) < 1:
             raise ValueError(
-                "teacher.endpoint.timeout_s and patience_s are positive, tries, in_flight and max_tokens at "
-                "least 1"
+                "teacher.endpoint.timeout_s and patience_s are positive, tries, replica_in_flight and "
+                "max_tokens at least 1"
             )
         counts = (self.repairs, self.temperature or 0.0, self.reflections, self.lessons, self.lesson_frames)
         if min(counts) < 0:
@@ -66,9 +69,9 @@ class EndpointConfig:
                 "teacher.endpoint.repairs, temperature, reflections, lessons and lesson_frames are 0 or more"
             )
         limits = (
-            self.requests_per_minute, self.tokens_per_minute, self.replica_requests_per_minute,
-            self.replica_tokens_per_minute, self.budget_tokens, self.budget_money, self.price_in,
-            self.price_out,
+            self.in_flight, self.requests_per_minute, self.tokens_per_minute,
+            self.replica_requests_per_minute, self.replica_tokens_per_minute, self.budget_tokens,
+            self.budget_money, self.price_in, self.price_out,
         )  # fmt: skip
         if min(limits) < 0:
             raise ValueError("teacher.endpoint's limits, budgets and prices are 0 (none) or more")
@@ -76,6 +79,11 @@ class EndpointConfig:
             raise ValueError(
                 "teacher.endpoint.budget_money needs price_in and price_out (per million tokens)"
             )
+
+    @property
+    def lines(self) -> int:
+        """Calls that one replica can have under way at once."""
+        return min(self.replica_in_flight, self.in_flight or self.replica_in_flight)
 
     def cost(self, tokens_in: int, tokens_out: int) -> float:
         """Of one call."""

@@ -1,9 +1,10 @@
 """The desk: where every replica asks before it calls, so that what holds over all of them holds.
 
-Invariants: a question that was answered is never asked again, and one that is in flight is not asked a
-second time; rate limits and budgets hold over all who ask here (a budget is exceeded by no more than what was
-in flight when it was spent); during an outage one question at a time tries whether it is over; what cannot be
-written down is not gone on with.
+Invariants: a question that was answered is never asked again, and one that is in flight is not asked a second
+time; rate limits, the number of calls under way and budgets hold over all who ask here (a budget is exceeded
+by no more than what was in flight when it was spent); a call whose asker died is under way until it counts as
+lost, and no longer; during an outage one question at a time tries whether it is over; what cannot be written
+down is not gone on with.
 
 Times are monotonic seconds of the desk's own clock.
 """
@@ -19,6 +20,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from teachers.backends.config import EndpointConfig
+from teachers.backends.lines import Lines
 from teachers.backends.pace import Pace
 from teachers.backends.recording import Recording
 from teachers.backends.types import Call, Ticket, Trouble, Verdict
@@ -31,6 +33,7 @@ PROBE_S, PROBE_MOST_S = 0.5, 15.0
 """Seconds until the first probe of an outage; doubled with each, up to the most."""
 POLL_S = 0.05
 """How soon to come back for a question that another one is asking."""
+NO_LINE = "all teacher.endpoint.in_flight calls were under way"
 LOST_S = 10.0
 """A question counts as lost so long after its timeout: who asked has died."""
 
@@ -77,6 +80,7 @@ class CallDesk:
         self._patience_s = config.timeout_s + LOST_S
         self._lock = threading.Lock()
         self._pace = Pace(config.requests_per_minute, config.tokens_per_minute)
+        self._lines = Lines(config.in_flight)
         totals = recording.totals(recording.run)
         self._tokens, self._cost = totals.tokens, totals.cost
         self._flying: dict[str, tuple[float, int]] = {}
@@ -111,11 +115,18 @@ class CallDesk:
                 opens_at_s = max(opens_at_s, now + PROBE_S)
             if now < opens_at_s:
                 return Ticket("wait", wait_s=opens_at_s - now, reason=self._reason)
+            # Before the rates: who has no line takes nothing of them.
+            wait_s = self._lines.wait_s(key, self._under_way(now), now)
+            if wait_s > 0:
+                return Ticket(
+                    "line", wait_s=wait_s, reason="all teacher.endpoint.in_flight calls were under way"
+                )
             wait_s = self._pace.take(tokens, now)
             if wait_s > 0:
                 return Ticket("wait", wait_s=wait_s, reason="the rate limit over all replicas")
             if self._out:  # this one is the probe; the others wait for what becomes of it
                 self._probe_at_s, self._probe = now + self._next_probe_s(), key
+            self._lines.taken(key)
             self._flying[key] = (now + self._patience_s, tokens)
             return Ticket("ask")
 
@@ -173,9 +184,12 @@ class CallDesk:
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""
         with self._lock:
-            now = self._clock()
-            flying = sum(lost_at_s > now for lost_at_s, _ in self._flying.values())
-            return self._verdict and replace(self._verdict, in_flight=flying)
+            return self._verdict and replace(self._verdict, in_flight=self._under_way(self._clock()))
+
+    def _under_way(self, now_s: float) -> int:
+        """Questions that are being asked; those whose askers have died by now are forgotten."""
+        self._flying = {key: flight for key, flight in self._flying.items() if flight[0] > now_s}
+        return len(self._flying)
 
     @property
     def _out(self) -> bool:

@@ -142,10 +142,10 @@ class Verdict:
 @dataclass(frozen=True)
 class Ticket:
     """What a desk says to a question: "recorded" (`call` is the answer), "unanswered" (a replay: the recorded
-    run got none, because of `reason`), "ask" (go and ask), "wait" (`wait_s`, because of `reason`) or
-    "halted"."""
+    run got none, because of `reason`), "ask" (go and ask), "line" (all lines are in use: come back after
+    `wait_s`, with few others), "wait" (`wait_s`, because of `reason`) or "halted"."""
 
-    kind: Literal["recorded", "unanswered", "ask", "wait", "halted"]
+    kind: Literal["recorded", "unanswered", "ask", "line", "wait", "halted"]
     call: Call | None = None
     wait_s: float = 0.0
     reason: str = ""

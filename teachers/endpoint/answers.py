@@ -13,15 +13,18 @@ from dataclasses import replace
 from pydantic import BaseModel
 
 from teachers.endpoint.reader import ToldSituation, read_phase, read_situation, read_subtask
+from teachers.planners.recipes import steps_ahead
 from teachers.roles import Choice, Phase
 from teachers.team.replies import ActorReply, ConductorReply, CriticReply, ManagerReply, SubtaskReply
 from teachers.voxel_team import VoxelActor, VoxelConductor, VoxelManager
 from worlds.types import Turn
 from worlds.voxel.moves import STUCK, WALKS
+from worlds.voxel.rehearsal import PLAN_STEPS
 
 _ROLE = re.compile(r"^Role: (manager|conductor|actor|critic)\b", re.MULTILINE)
 _PREFER = re.compile(r"where both serve, say ([a-z0-9 _]+)\.")
 _DISAGREEMENT = re.compile(r"the student did (.+); the team said (.+)$", re.MULTILINE)
+_FAILED_STEP = re.compile(r"step (\d+) of the plan, ")
 _REJECTED = re.compile(r"on a copy of the world (.+?) ended '")
 
 
@@ -58,7 +61,7 @@ def answer(user_texts: Sequence[str]) -> str:
                 phase=phase.name,  # type: ignore[arg-type]
                 what=phase.what,
                 region=phase.region or "anywhere",  # type: ignore[arg-type]
-                steps=[phase.text] if phase.name in ("craft", "smelt", "place", "mine") else [],
+                steps=_foreseen(situation, phase, user_texts[1:]),
             )
         case "critic":
             reply = CriticReply(thought="what it does most often instead", lesson=_lesson(text))
@@ -71,6 +74,16 @@ def answer(user_texts: Sequence[str]) -> str:
                 also_good=[action for action in choice.equally_good if action != choice.action][:4],
             )
     return reply.model_dump_json()
+
+
+def _foreseen(situation: ToldSituation, phase: Phase, complaints: Sequence[str]) -> list[str]:
+    """The work from here on that takes no walk, up to the step before one that failed on a copy."""
+    if phase.name not in ("craft", "smelt", "place"):
+        return []
+    facts = situation.facts
+    steps = steps_ahead(facts["wanted"], facts["inventory"], situation.workplaces, PLAN_STEPS)
+    failed = [int(place) for said in complaints for place in _FAILED_STEP.findall(said)]
+    return steps[: min(failed, default=len(steps) + 1) - 1]
 
 
 def _lesson(text: str) -> str:

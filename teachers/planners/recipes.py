@@ -35,6 +35,36 @@ def next_step(wanted: Mapping[str, int], have: Mapping[str, int], near: frozense
     return f"mine {lacking}" if lacking else ""
 
 
+def steps_ahead(
+    wanted: Mapping[str, int], have: Mapping[str, int], near: frozenset[str], most: int
+) -> list[str]:
+    """The next steps that need no digging, at most so many, each as `next_step` has it once those before it
+    are done."""
+    steps, stock = list[str](), dict(have)
+    while len(steps) < most:
+        step = next_step(wanted, stock, near)
+        verb, _, item = step.partition(" ")
+        if verb in ("", "mine"):
+            break
+        steps.append(step)
+        used, made = _exchanged(verb, item)
+        for name, count in used.items():
+            stock[name] = stock.get(name, 0) - count
+        if made:
+            stock[item] = stock.get(item, 0) + made
+        else:
+            near |= {item}
+    return steps
+
+
+def _exchanged(verb: str, item: str) -> tuple[dict[str, int], int]:
+    """What a step that can be carried out uses up, and how many of `item` it gives."""
+    recipe = recipe_of(item)
+    if verb == "craft" and recipe is not None:
+        return {ITEM_NAMES[part]: count for part, count in recipe.ingredients.items()}, recipe.count
+    return ({raw_of(item): 1, "coal": 1}, 1) if verb == "smelt" else ({item: 1}, 0)
+
+
 def lacking_for(verb: str, item: str, have: Mapping[str, int], near: frozenset[str]) -> str:
     """What stands against "craft", "smelt" or "place" of an item now, such as "3 oak_planks and a
     crafting_table within reach" ("": nothing)."""

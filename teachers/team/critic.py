@@ -7,13 +7,15 @@ its plan, and "" means that nothing speaks against it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 from teachers.planners.recipes import lacking_for
 from teachers.roles import Phase
+from teachers.team.skills import find_skill
 from teachers.voxel_situation import VoxelSituation
-from worlds.voxel.rehearsal import rehearse
+from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
 
-FINE = ("ok", "part")
-"""Outcomes of a skill that got somewhere."""
 EXPLAINED = {
     "stuck": "the way in that heading is shut at this spot",
     "part": "something ended the walk early",
@@ -30,8 +32,24 @@ def before_action(situation: VoxelSituation, action: str) -> str:
     outcome = rehearse(situation.facts, action).outcome
     if outcome in FINE:
         return ""
-    why = EXPLAINED.get(outcome, "")
-    return f"on a copy of the world {action} ended {outcome!r}{f' ({why})' if why else ''}"
+    return f"on a copy of the world {action} {_ended(outcome)}"
+
+
+def before_plan(situation: VoxelSituation, steps: Sequence[str]) -> str:
+    """Try the steps one after another on one copy of the world, up to the first that is no skill (a model may
+    foresee in words of its own): the first that fails is named, with what it lacks where no step before it
+    gave that."""
+    legal = situation.observation.actions
+    found = (find_skill(step, legal) for step in steps[:PLAN_STEPS])
+    plan = [skill for skill in takewhile(bool, found) if skill]
+    if not plan:
+        return ""
+    tried = rehearse_plan(situation.facts, plan)
+    if tried[-1].outcome in FINE:
+        return ""
+    place, skill, before = len(tried), plan[len(tried) - 1], ", ".join(plan[: len(tried) - 1])
+    after_ = f", after {before}" if before else ""
+    return f"step {place} of the plan, {skill}, {_ended(tried[-1].outcome)} on a copy of the world{after_}"
 
 
 def before_phase(situation: VoxelSituation, phase: Phase) -> str:
@@ -65,3 +83,8 @@ def after(situation: VoxelSituation) -> str:
     last = history[-1]
     why = EXPLAINED.get(last.outcome, "")
     return f"the last action, {last.action}, ended {last.outcome!r}{f': {why}' if why else ''}"
+
+
+def _ended(outcome: str) -> str:
+    why = EXPLAINED.get(outcome, "")
+    return f"ended {outcome!r}{f' ({why})' if why else ''}"

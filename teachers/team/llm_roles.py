@@ -1,7 +1,8 @@
 """Manager, conductor and actor over a chat model: each a planner with describer, critic and skill module.
 
 Invariant: what a role hands down was checked against the world: a subtask for every body, a phase that can be
-begun, an action that is legal and was tried on a copy. No words of the model go farther than that.
+begun (its steps were tried on a copy), an action that is legal and was tried too. No words of the model go
+farther than that.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class LLMConductor:
             _known(reply.what, situation)
             region = _region(reply.region) if reply.phase in ("search", "explore") else ""
             phase = Phase(reply.phase, _name(reply.what), region)
-            if complaint := critic.before_phase(situation, phase):
+            complaint = critic.before_phase(situation, phase) or critic.before_plan(situation, reply.steps)
+            if complaint:
                 raise Complaint(complaint)
             return phase
 

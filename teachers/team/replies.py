@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from worlds.voxel.rehearsal import PLAN_STEPS
+
 Short = Annotated[str, Field(max_length=200)]
 Region = Literal["anywhere", "west", "east", "north-west", "north-east", "south-west", "south-east"]
 
@@ -43,7 +45,7 @@ class ConductorReply(_Reply):
     phase: Literal["explore", "search", "approach", "mine", "craft", "smelt", "place", "done"]
     what: Short
     region: Region
-    steps: Annotated[list[Short], Field(max_length=5)]
+    steps: Annotated[list[Short], Field(max_length=PLAN_STEPS)]
 
 
 class ActorReply(_Reply):

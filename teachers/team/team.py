@@ -12,7 +12,7 @@ from dataclasses import replace
 from teachers.backends.caller import Caller
 from teachers.backends.types import Halted, NoAnswer, Unanswered
 from teachers.config import TeacherConfig
-from teachers.roles import Conductor, Manager, team_label
+from teachers.roles import Conductor, Manager, Phase, Plan, Subtask, team_label
 from teachers.team.frames import png
 from teachers.team.llm_roles import LLMActor, LLMConductor, LLMManager, TeamSituation
 from teachers.team.memory import recall, show
@@ -32,6 +32,24 @@ def version_of(config: TeacherConfig) -> str:
     return f"{model}-team-1-{prompts_hash()}-{config.map}{alone}"
 
 
+class _AloudManager:
+    """The scripted manager, whose plan is told to who reads the rollout as a model's is."""
+
+    def plan(self, situation: TeamSituation) -> Plan:
+        plan = VoxelManager().plan(situation)
+        situation.talk.said.append(f"manager: {plan.text}")
+        return plan
+
+
+class _AloudConductor:
+    """The scripted conductor, likewise."""
+
+    def phase(self, situation: TeamSituation, subtask: Subtask) -> Phase:
+        phase = VoxelConductor().phase(situation, subtask)
+        situation.talk.said.append(f"conductor: {phase.text}")
+        return phase
+
+
 def _reason(error: Exception) -> str:
     return f"{UNANSWERED if isinstance(error, Unanswered | Halted) else ''}{error}"
 
@@ -45,9 +63,9 @@ class VoxelEndpointTeam:
         self._caller = caller
         endpoint = config.endpoint
         whole = endpoint.team_calls
-        self._manager: Manager[TeamSituation] = LLMManager(caller, endpoint) if whole else VoxelManager()
+        self._manager: Manager[TeamSituation] = LLMManager(caller, endpoint) if whole else _AloudManager()
         self._conductor: Conductor[TeamSituation] = (
-            LLMConductor(caller, endpoint) if whole else VoxelConductor()
+            LLMConductor(caller, endpoint) if whole else _AloudConductor()
         )
         self._actor = LLMActor(caller, endpoint)
 

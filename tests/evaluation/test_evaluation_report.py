@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from actors.codec import order_of
-from evaluation.calls import role_calls
+from evaluation.calls import HEADINGS, RoleCalls, role_calls, scaled
 from evaluation.disagreements import differences
 from evaluation.records import CrewScore, Evaluation, Said, Score, Trace, TraceStep, data_uri, verdicts
 from evaluation.report import write_report
@@ -185,6 +187,50 @@ def test_calls_are_told_per_role_and_per_labelled_episode(run: Path) -> None:
     assert "<td>all</td><td>8</td><td>3,200</td><td>4.0</td><td>2.00</td><td>800</td><td>1.00</td>" in page
     assert "4 labelled episodes" in page
     assert rows[0].cells(0)[4:7] == ("", "", "")
+
+
+def test_a_run_that_shares_a_recording_tells_its_own_calls_of_it(run: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared" / "calls.sqlite"
+    config = {"teacher": {"backend": "openai", "endpoint": {"recording": str(shared)}}}
+    (run / "config.yaml").write_text(json.dumps(config))
+    assert f"recording {shared} is not there" in page_of(run)
+    mine, other = Recording(shared, run.name), Recording(shared, "other")
+    for i in range(12):
+        (mine if i < 5 else other).put(str(i), "actor", {"i": i}, Call("{}", "m", 300, 100, 0.5, 0.0))
+    Recording(run / "calls.sqlite").put("0", "actor", {}, Call("{}", "m", 1, 1, 1.0))  # not what it names
+    page = page_of(run)
+    assert "<td>actor</td><td>5</td><td>2,000</td>" in page
+    assert "the calls of this run alone" in page
+    config["teacher"]["backend"] = "recorded"  # a replay paid none: it tells what it was answered from
+    (run / "config.yaml").write_text(json.dumps(config))
+    assert "<td>actor</td><td>12</td><td>4,800</td>" in page_of(run)
+    mine.close()
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "told"),
+    [
+        (0.5, 3, "0.500"),
+        (9_999, 0, "9,999"),
+        (999.97, 1, "1,000"),
+        (9_999.97, 1, "10.0 k"),
+        (74_558, 0, "74.6 k"),
+        (999_600, 0, "1.00 M"),
+        (74_558_123, 0, "74.6 M"),
+        (123_456_789_000, 0, "123 G"),
+    ],
+)
+def test_large_figures_are_scaled(value: float, decimals: int, told: str) -> None:
+    assert scaled(value, decimals) == told
+
+
+@settings(deadline=None)
+@given(st.floats(1, 1e14), st.floats(0, 9e14), st.floats(0, 9e14), st.integers(0, 10**6))
+def test_no_cell_grows_with_its_figure(calls: float, tokens: float, cost: float, episodes: int) -> None:
+    cells = RoleCalls("conductor", calls, tokens, tokens, cost).cells(episodes)
+    assert len(cells) == len(HEADINGS)
+    assert max(map(len, cells[1:])) <= 7
 
 
 def test_what_bodies_said_is_on_the_page_a_line_each(run: Path) -> None:

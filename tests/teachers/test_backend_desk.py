@@ -360,11 +360,11 @@ def test_an_answer_that_cannot_be_written_down_stops_the_questions(
 
 def test_who_waits_keeps_nobody_from_a_recorded_answer(tmp_path: Path) -> None:
     """One call at a time, and the one that waits for a rate limit sleeps without holding it."""
-    desk = CallDesk(EndpointConfig(in_flight=1), Recording(tmp_path / "calls.sqlite"))
+    desk = CallDesk(EndpointConfig(replica_in_flight=1), Recording(tmp_path / "calls.sqlite"))
     desk.close(ASK.key, ASK.purpose, ASK.told(), CALL)
     assert desk.open("other", 1).kind == "ask"
     desk.fail("other", "busy", "busy", 30.0)
-    caller = Caller(EndpointConfig(in_flight=1), desk, Chat(lambda _: CALL))
+    caller = Caller(EndpointConfig(replica_in_flight=1), desk, Chat(lambda _: CALL))
     sleeper = threading.Thread(target=lambda: caller.ask(numbered(1), caller.patience()), daemon=True)
     sleeper.start()
     time.sleep(0.2)
@@ -396,7 +396,7 @@ def test_who_is_at_the_desk_keeps_no_line_to_the_endpoint_idle(tmp_path: Path) -
                 there[0] -= 1
             return CALL
 
-    config = EndpointConfig(in_flight=allowed)
+    config = EndpointConfig(replica_in_flight=allowed)
     caller = Caller(config, SlowDesk(config, Recording(tmp_path / "calls.sqlite")), Counted())
     with ThreadPoolExecutor(24) as many:
         first = many.submit(caller.ask, ASK, caller.patience())

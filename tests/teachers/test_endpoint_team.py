@@ -31,6 +31,7 @@ from teachers.team.prompting import schema
 from teachers.team.team import PlainEndpointTeacher, VoxelEndpointTeam
 from teachers.types import ROLES, UNANSWERED, Label
 from worlds.make import make_world
+from worlds.voxel.moves import MOVES
 from worlds.voxel.world import SUITES
 
 QUICK = {"timeout_s": 2.0, "patience_s": 20.0, "tries": 12}
@@ -437,15 +438,52 @@ def test_no_privileged_words_travel_down_as_orders(what: str, tmp_path: Path) ->
     assert len(chat.asked) == 3
 
 
-def test_the_actor_alone_can_be_asked_under_the_scripted_roles(tmp_path: Path) -> None:
-    observation, mirror, _ = states("voxel/goal_name", 1, 1)[0]
-    chat = Scripted("{}")
+def test_a_conductor_is_told_which_step_of_its_plan_fails_and_mends_it(tmp_path: Path) -> None:
+    """The third step wants planks that no step makes; without it the plan is taken."""
+    observation, mirror, _ = states("voxel/material_collection", 1, 1)[0]
+    observation = replace(observation, actions=(*MOVES, "craft stick"))
+    mirror = replace(mirror, facts={**mirror.facts, "inventory": {}})
+    answers = iter((["turn right 90", "turn left 90", "craft stick"], ["turn right 90"]))
+
+    class Conducting(Scripted):
+        def ask(self, ask: Ask) -> Call:
+            call = super().ask(ask)
+            if ask.purpose != "conductor":
+                return call
+            phase = {"phase": "search", "what": "oak_log", "region": "anywhere", "steps": next(answers)}
+            return replace(call, text=json.dumps({"thought": "", **phase}))
+
+    chat = Conducting(
+        json.dumps(
+            {
+                "thought": "",
+                "subtasks": [{"verb": "collect", "what": "oak_log", "region": "anywhere"}],
+            }
+        )
+    )
+    label = over(chat, tmp_path, repairs=4).label(observation, mirror, "conductor")
+    assert (label.valid, label.action) == (True, "search oak_log")
+    assert [asked.purpose for asked in chat.asked] == ["manager", "conductor", "conductor"]
+    objection = "step 3 of the plan, craft stick, ended 'missing 2 oak_planks'"
+    assert objection in chat.asked[2].messages[-1].text
+    assert [objection in line for line in label.said] == [False, False, True, False]
+
+
+@pytest.mark.parametrize("reply", ["{}", '{"thought": "so", "action": "turn right 90", "also_good": []}'])
+def test_the_actor_alone_can_be_asked_under_the_scripted_roles(reply: str, tmp_path: Path) -> None:
+    """What the scripted roles say stands on the rollout page above the actor's lines, whatever that says."""
+    observation, mirror, scripted = states("voxel/goal_name", 1, 1)[0]
+    chat = Scripted(reply)
     endpoint = EndpointConfig(repairs=0)
     caller = Caller(endpoint, CallDesk(endpoint, Recording(tmp_path / "calls.sqlite")), chat)
     config = TeacherConfig(backend="openai", endpoint=replace(endpoint, team_calls=False))
-    VoxelEndpointTeam(config, caller).label(observation, mirror)
+    label = VoxelEndpointTeam(config, caller).label(observation, mirror)
     assert [asked.purpose for asked in chat.asked] == ["actor"]
     assert (
         "Phase: search" in chat.asked[0].messages[1].text
         or "Phase: approach" in chat.asked[0].messages[1].text
     )
+    assert label.said[:2] == scripted.said
+    assert [line.partition(":")[0] for line in label.said[:2]] == ["manager", "conductor"]
+    assert label.said[2].startswith("actor: action turn right 90" if label.valid else "critic to actor: ")
+    assert len(label.said) == 3

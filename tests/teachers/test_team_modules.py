@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from teachers.config import TeacherConfig
 from teachers.endpoint.reader import read_phase, read_situation, read_subtask
+from teachers.planners.recipes import steps_ahead
 from teachers.planners.surface import Surface
 from teachers.roles import Phase, Subtask
 from teachers.team import critic
@@ -21,7 +23,7 @@ from teachers.team.skills import find_skill
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Mirror
 from worlds.voxel.moves import MOVES
-from worlds.voxel.rehearsal import rehearse
+from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
 
 SUITES = ("voxel/goal_name", "voxel/block_search", "voxel/map_exploration", "voxel/material_collection")
 
@@ -190,6 +192,92 @@ def test_the_critic_foresees_what_is_missing() -> None:
     searching = situations("voxel/goal_name", 1)[0]
     assert "a list" in critic.before_phase(searching, Phase("done"))
     assert "in the frame" in critic.before_phase(situation({}), Phase("mine", "bedrock"))
+
+
+def working(inventory: dict[str, int]) -> VoxelSituation:
+    """A state of a collection in which all of some skills are legal."""
+    observation, mirror, _ = states("voxel/material_collection", 1, 1)[0]
+    crafts = ("craft oak_planks", "craft stick", "craft crafting_table", "craft wooden_pickaxe")
+    legal = (*MOVES, *crafts, "place crafting_table", "mine oak_log", "mine stone")
+    facts = {**mirror.facts, "inventory": inventory}
+    return VoxelSituation.read(
+        replace(observation, actions=legal), Mirror("voxel", facts, ""), TeacherConfig()
+    )
+
+
+@pytest.mark.parametrize(
+    ("inventory", "steps", "objection"),
+    [
+        # A log gives four planks: two go into sticks, and the table wants four.
+        (
+            {"oak_log": 1},
+            ["craft oak_planks", "craft stick", "craft crafting_table", "turn right 90"],
+            "step 3 of the plan, craft crafting_table, ended 'missing 2 oak_planks' on a copy of the world, "
+            "after craft oak_planks, craft stick",
+        ),
+        # None carried, and no step makes them: foreseen though the first steps can be carried out.
+        (
+            {},
+            ["turn right 90", "turn left 90", "craft stick", "forward 8"],
+            "step 3 of the plan, craft stick, ended 'missing 2 oak_planks' on a copy of the world, "
+            "after turn right 90, turn left 90",
+        ),
+        (
+            {},
+            ["craft stick"],
+            "step 1 of the plan, craft stick, ended 'missing 2 oak_planks' on a copy of the world",
+        ),
+        # The same steps with a log are fine, and so is a plan in words that are near enough.
+        ({"oak_log": 1}, ["craft oak_planks", "turn around", "make some stick"], ""),
+        (
+            {"oak_log": 3},
+            ["craft oak_planks"] * 3
+            + ["craft crafting_table", "place crafting_table", "craft stick", "craft wooden_pickaxe"],
+            "",
+        ),
+        # What is no skill is not tried, nor what comes after it.
+        ({}, ["turn right 90", "look for a tree", "craft stick"], ""),
+        ({}, ["fly to the moon"], ""),
+        ({}, [], ""),
+    ],
+)  # fmt: skip
+def test_a_plan_is_tried_step_by_step_up_to_the_first_that_fails(
+    inventory: dict[str, int], steps: list[str], objection: str
+) -> None:
+    assert critic.before_plan(working(inventory), steps) == objection
+
+
+def test_a_step_is_tried_where_the_steps_before_it_lead() -> None:
+    """Walks on and on end at the border of the world, as the objection says; the first of them does not."""
+    situation, walks = working({}), ["turn around", *["forward 8"] * 7]
+    done = rehearse_plan(situation.facts, walks)
+    assert done[0] == rehearse(situation.facts, "turn around")
+    path = [one.pose for one in done]
+    assert len({pose[3] for pose in path}) == 1
+    assert math.dist(path[0][:3], path[1][:3]) > 3
+    assert done[-1].outcome not in FINE
+    objection = critic.before_plan(situation, walks)
+    assert objection.startswith(f"step {len(done)} of the plan, forward 8, ended 'stuck' (the way in that")
+
+
+def test_a_plan_is_bounded_in_steps_and_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = working({}).facts
+    assert len(rehearse_plan(facts, ["turn right 45"] * 100)) == PLAN_STEPS
+    assert critic.before_plan(working({}), ["turn right 45"] * PLAN_STEPS + ["craft stick"]) == ""
+    monkeypatch.setattr("worlds.voxel.rehearsal.PLAN_TICKS", 3)
+    assert len(rehearse_plan(facts, ["turn right 45"] * 100)) == 3
+
+
+def test_steps_ahead_can_be_carried_out_in_their_order() -> None:
+    """What the local endpoint foresees of a collection does not fail on the critic's copy."""
+    for inventory in ({"oak_log": 3}, {"oak_log": 1}, {"oak_planks": 9}, {"oak_planks": 2, "stick": 1}):
+        for wanted in ({"stick": 4}, {"crafting_table": 1}, {"wooden_pickaxe": 1}):
+            steps = steps_ahead(wanted, inventory, frozenset(), PLAN_STEPS)
+            assert len(steps) <= PLAN_STEPS
+            assert critic.before_plan(working(inventory), steps) == ""
+    assert steps_ahead({"wooden_pickaxe": 1}, {"oak_log": 3}, frozenset(), PLAN_STEPS)[-1] == (
+        "craft wooden_pickaxe"
+    )
 
 
 def test_the_critic_explains_a_failure() -> None:

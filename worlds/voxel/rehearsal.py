@@ -1,12 +1,13 @@
-"""A skill tried out on a copy of the state that a mirror tells: what would it do?
+"""Skills tried out on a copy of the state that a mirror tells: what would they do?
 
-Invariant: a function of the mirror's facts and the action; the world itself is not touched. Animals are not
-rehearsed (a mirror tells only those in the frame), so what is about one is not judged.
+Invariant: a function of the mirror's facts and the actions; the world itself is not touched, and of a plan no
+more is tried than `PLAN_STEPS` skills, none of them begun after `PLAN_TICKS`. Animals are not rehearsed (a
+mirror tells only those in the frame), so what is about one is not judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,12 @@ from worlds.voxel.tables import TABLES
 from worlds.voxel.tasks.common import status_of
 from worlds.voxel.terrain import TerrainConfig
 
+FINE = ("ok", "part")
+"""Outcomes of a skill that got somewhere."""
+PLAN_STEPS = 8
+PLAN_TICKS = 1200
+"""A minute of the world."""
+
 
 class Rehearsed(NamedTuple):
     """The skill's outcome ("ok" or a named failure), the pose after it (x, y, z, yaw_deg) and what is then
@@ -32,6 +39,23 @@ class Rehearsed(NamedTuple):
 
 def rehearse(facts: Mapping[str, Any], action: str) -> Rehearsed:
     """Carry `action` out on a copy. `facts` are those of `worlds.voxel.mirror`."""
+    return _run(_copy(facts), action)
+
+
+def rehearse_plan(facts: Mapping[str, Any], actions: Sequence[str]) -> list[Rehearsed]:
+    """Carry `actions` out one after another on one copy, up to the first that fails (the last of those
+    returned), or to the limits."""
+    skills, done, ticks = _copy(facts), list[Rehearsed](), 0
+    for action in actions[:PLAN_STEPS]:
+        done.append(_run(skills, action))
+        ticks += skills.body.ticks
+        if done[-1].outcome not in FINE or ticks >= PLAN_TICKS:
+            break
+    return done
+
+
+def _copy(facts: Mapping[str, Any]) -> Skills:
+    """The own body in a copy of the state."""
     blocks = facts["blocks"]
     poses = np.array(facts["bodies"], np.float64)
     a = facts["bodies"].index(facts["pose"])
@@ -44,7 +68,11 @@ def rehearse(facts: Mapping[str, Any], action: str) -> Rehearsed:
     state.seen[0, a] = facts["known"]
     for name, count in facts["inventory"].items():
         add_item(sim.arrays, TABLES, 0, a, ITEM[name], count, 0)
-    outcome = Skills(Body(sim, 0, a)).run(action)
-    x, y, z = (float(v) for v in state.position[0, a])
-    pose = (x, y, z, float(state.yaw_deg[0, a]))
-    return Rehearsed(outcome.text, pose, dict(status_of(state, a=a).inventory))
+    return Skills(Body(sim, 0, a))
+
+
+def _run(skills: Skills, action: str) -> Rehearsed:
+    outcome = skills.run(action)
+    body = skills.body
+    pose = (*body.position, body.yaw_deg)
+    return Rehearsed(outcome.text, pose, dict(status_of(body.state, a=body.a).inventory))

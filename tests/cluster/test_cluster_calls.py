@@ -1,0 +1,63 @@
+"""`retort calls` is readable in 80 columns, on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster.calls import run_calls
+from evaluation.calls import HEADINGS, role_calls
+from teachers.backends.recording import Recording
+from teachers.backends.types import Call
+
+WIDEST = Call("{}", "m", 10_000_000, 0, 999.9, 999.99)
+"""Its figures, and those per episode, are as wide as any are."""
+LARGE = Call("{}", "m", 74_558_123, 9_000_000, 1234.5, 123_456.0)
+
+
+def made(run: Path, call: Call, episodes: int) -> list[tuple[str, ...]]:
+    """A run folder whose roles asked once each; returns the rows that are to be told."""
+    run.mkdir()
+    (run / "config.yaml").write_text("name: tiny\n")
+    record = {"kind": "rollout", "step": 1, "phase": "distil", "episodes": episodes, "successes": 0}
+    (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    recording = Recording(run / "calls.sqlite")
+    for role in ("manager", "conductor", "actor", "plain", "critic"):
+        recording.put(role, role, {}, call)
+    rows = [row.cells(episodes) for row in role_calls(recording)]
+    recording.close()
+    return rows
+
+
+@pytest.mark.parametrize(("call", "episodes"), [(WIDEST, 1), (LARGE, 7), (LARGE, 0)])
+def test_no_cell_is_cut_at_80_columns(
+    call: Call,
+    episodes: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = made(tmp_path / "run", call, episodes)
+    run_calls(tmp_path / "run", None, None)
+    about, *table = capsys.readouterr().out.splitlines()
+    assert about.startswith(str(tmp_path / "run" / "calls.sqlite"))  # whole, however long it is
+    assert max(map(len, table)) <= 80
+    assert "…" not in "".join(table)
+    printed = [cells_of(line) for line in table]
+    assert printed[-len(rows) :] == [[cell for cell in row if cell] for row in rows]
+    headings = printed[0] + printed[1]
+    assert all(part in headings for name in HEADINGS for part in name.replace("/", "/ ").split())
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a printed row: a unit belongs to the figure before it."""
+    cells: list[str] = []
+    for word in line.split():
+        if word in ("k", "M", "G", "T"):
+            cells[-1] += f" {word}"
+        else:
+            cells.append(word)
+    return cells
