@@ -55,7 +55,8 @@ def run() -> list[dict[str, Any]]:
     try:
         with _endpoint() as url, tempfile.TemporaryDirectory() as folder:
             config = TeacherConfig(
-                backend="openai", endpoint=EndpointConfig(url=url, replica_in_flight=IN_FLIGHT, timeout_s=30.0)
+                backend="openai",
+                endpoint=EndpointConfig(url=url, replica_in_flight=IN_FLIGHT, timeout_s=30.0),
             )
             desk = start_desk(config, Path(folder) / "calls.sqlite")
             parts = Parts(
