@@ -114,7 +114,7 @@ def test_the_playground_of_a_killed_server_ends() -> None:
     page = f"http://127.0.0.1:{port}"
     code = (
         "import time\nfrom cluster.watching import playground\n"
-        f"with playground('http://127.0.0.1:1', '', ['port={port}']): time.sleep(99)"
+        f"with playground(['student=http://127.0.0.1:1', 'port={port}']): time.sleep(99)"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as server:
         until(lambda: httpx2.get(page).status_code == 200)
