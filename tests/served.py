@@ -27,7 +27,7 @@ def served(folder: Path, log: Path, *overrides: str) -> Iterator[tuple[subproces
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while "Ctrl-C ends it" not in log.read_text():  # said once all replicas are up
             if process.poll() is not None or time.monotonic() > end:
                 pytest.fail(f"nothing answers: {log.read_text()[-3000:]}")
