@@ -18,7 +18,7 @@ from rich.console import Console
 from cluster.config import load_config
 from cluster.overrides import compose
 from cluster.run import RunFolder
-from cluster.watching import check_playground, playground, split_overrides
+from cluster.watching import check_playground, playground, split_overrides, student_of
 from serve.catalogue import NAME
 from serve.config import ServeConfig
 from serve.front import make_front
@@ -31,12 +31,13 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
     """Serve until SIGINT or SIGTERM, then finish what was taken. The first target is the default model. With
     `watch`, a playground runs beside it, and `watch.KEY=VALUE` among the overrides are its own.
 
-    Raises ValueError for an unknown key, a port in use, or a folder that holds no student."""
+    Raises ValueError for an unknown key, a port in use, a folder that holds no student, or a certificate by
+    which the playground could not verify the server."""
     own, beside = split_overrides(overrides, watch)
     config = compose(ServeConfig, [], own)
     students = find_students(targets)
     if watch:
-        check_playground(beside)
+        check_playground(config, beside)
     from student.student import Student
 
     for student in students.values():
@@ -57,7 +58,7 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
             f"serving {', '.join(students)} at {url}/v1/act (interface: {url}/docs); Ctrl-C ends it",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
-        with playground(url, config.tls_cert, beside) if watch else nullcontext():
+        with playground([*student_of(config), *beside]) if watch else nullcontext():
             wait_for_the_end()
         console.print("finishing what was taken ...")
         deployment.stop()

@@ -14,10 +14,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cluster.overrides import compose
 from evaluation.watch.config import WatchConfig
 from evaluation.watch.listener import listen
+from evaluation.watch.trust import check_certificate
+from serve.config import ServeConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "watch."
@@ -51,18 +54,35 @@ def split_overrides(overrides: Sequence[str], watch: bool) -> tuple[list[str], l
     return [override for override in overrides if not override.startswith(PREFIX)], theirs
 
 
-def check_playground(overrides: Sequence[str]) -> None:
-    """Raise ValueError, before anything is started, where the playground could not be."""
-    listen(compose(WatchConfig, [], overrides)).close()
+def student_of(server: ServeConfig) -> list[str]:
+    """The keys by which a playground beside `server` finds the student, before the person's own."""
+    scheme = "https" if server.tls_cert else "http"
+    own = [f"student={scheme}://{_reached(server.host)}:{server.port}"]
+    return [*own, f"ca={os.path.abspath(server.tls_cert)}"] if server.tls_cert else own
+
+
+def _reached(host: str) -> str:
+    """An address of this machine at which what listens on `host` answers, as a URL has it."""
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{own}]" if ":" in own else own
+
+
+def check_playground(server: ServeConfig, overrides: Sequence[str]) -> None:
+    """Raise ValueError, before anything is started, where a playground beside `server` could not be, or could
+    not verify it."""
+    own = student_of(server)
+    config = compose(WatchConfig, [], [*own, *overrides])
+    listen(config).close()
+    if server.tls_cert and f"student={config.student}" == own[0]:  # else something before it has another
+        name = urlsplit(config.student).hostname or ""
+        check_certificate(server.tls_cert, server.tls_key, name, config.ca)
 
 
 @contextmanager
-def playground(url: str, certificate: str, overrides: Sequence[str]) -> Iterator[None]:
-    """A playground of the student at `url`, in a process of its own, which trusts `certificate` ("": the
-    system's alone). Its output is this process's."""
-    command = [sys.executable, str(ROOT / "retort.py"), "watch", "--beside", f"student={url}", *overrides]
-    trusted = {"SSL_CERT_FILE": os.path.abspath(certificate)} if certificate else {}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | trusted)
+def playground(overrides: Sequence[str]) -> Iterator[None]:
+    """A playground in a process of its own. Its output is this process's."""
+    command = [sys.executable, str(ROOT / "retort.py"), "watch", "--beside", *overrides]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
         yield
     finally:

@@ -14,7 +14,8 @@ Front = Literal["auto", "haproxy", "ray"]
 @dataclass
 class ServeConfig:
     """`replicas` processes serve at least; with `max_replicas` more than that, Ray Serve adds processes while
-    each holds more than `target_queue` requests. A replica decides up to `max_batch` observations at once,
+    each holds more than `target_queue` requests for `upscale_delay_s`, and lets them go where fewer have been
+    enough for `downscale_delay_s`. A replica decides up to `max_batch` observations at once,
     but fewer where that would take more than `target_s`, keeps `max_queue` waiting and refuses more (429).
     `deadline_s` is of one request. At most `max_sessions` are kept, `max_sessions_per_key` of one API key,
     each until `session_expiry_s` after its last use. `roles` maps a role to the model that is asked when a
@@ -29,6 +30,8 @@ class ServeConfig:
     replicas: int = 1
     max_replicas: int = 0
     target_queue: float = 16.0
+    upscale_delay_s: float = 30.0
+    downscale_delay_s: float = 600.0
     max_batch: int = 32
     max_queue: int = 128
     target_s: float = 0.5
@@ -60,6 +63,9 @@ class ServeConfig:
         for name in ("target_s", "deadline_s", "max_body_mib", "target_queue", "cpus", "session_expiry_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"serve.{name}={getattr(self, name)} must be more than 0")
+        for name in ("upscale_delay_s", "downscale_delay_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"serve.{name} is 0 or more")
         if self.gpus < 0:
             raise ValueError("serve.gpus is 0 or more")
         if self.temperature < 0:

@@ -83,6 +83,8 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig], front: Fro
                 "min_replicas": config.replicas,
                 "max_replicas": config.max_replicas,
                 "target_ongoing_requests": config.target_queue,
+                "upscale_delay_s": config.upscale_delay_s,
+                "downscale_delay_s": config.downscale_delay_s,
             }
         }
     # Above what a replica takes it answers 429 itself, so Serve must not hold requests back before it.

@@ -1,7 +1,8 @@
 """How a replica keeps up with what all replicas should serve.
 
 Invariant: what a replica serves changes only to a catalogue that it could load whole; until then, and while
-nobody can be asked, it serves on what it has.
+nobody can be asked, it serves on what it has. One that it could not load it tries again ever more seldom;
+another one at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 
 from serve.catalogue import Catalogue
@@ -20,6 +22,9 @@ from serve.problems import Problem
 SYNC_S = 0.5
 """How often a replica asks what it should serve."""
 HEARTBEAT_S = 2.0
+RETRY_MOST_S = 60.0
+"""A catalogue that cannot be loaded is tried again after `SYNC_S`, then after twice as long, up to this: each
+load costs time that decisions want, and what is missing may yet come."""
 logger = logging.getLogger("ray.serve")
 
 
@@ -28,11 +33,19 @@ class Follower:
     many replicas there are."""
 
     def __init__(
-        self, fleet: Fleet, catalogues: Catalogues, meters: Meters, share: Callable[[int], None]
+        self,
+        fleet: Fleet,
+        catalogues: Catalogues,
+        meters: Meters,
+        share: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fleet, self._catalogues, self._meters, self._share = fleet, catalogues, meters, share
+        self._clock = clock
         self._name = secrets.token_hex(4)
         self._trouble = ""
+        self._failed: Catalogue | None = None
+        self._wait_s, self._again = 0.0, 0.0
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -52,6 +65,10 @@ class Follower:
         wanted = await self.tell()
         if wanted.revision <= self._fleet.catalogue.revision:
             return wanted
+        if wanted != self._failed:
+            self._failed, self._trouble, self._wait_s = None, "", 0.0
+        elif self._clock() < self._again:
+            return wanted
         try:
             following = asyncio.ensure_future(self._fleet.follow(wanted))
             while not (await asyncio.wait([following], timeout=HEARTBEAT_S))[0]:
@@ -60,11 +77,13 @@ class Follower:
                 except Exception:  # the load goes on, and what comes of it is told later
                     logger.exception("the shared catalogue cannot be told of a load")
             following.result()
-            self._trouble = ""
+            self._failed, self._trouble = None, ""
         except Problem as problem:
             if self._trouble != problem.detail:
                 logger.warning("revision %d cannot be served: %s", wanted.revision, problem.detail)
-            self._trouble = problem.detail
+            self._failed, self._trouble = wanted, problem.detail
+            self._wait_s = min(max(SYNC_S, 2 * self._wait_s), RETRY_MOST_S)
+            self._again = self._clock() + self._wait_s
         return await self.tell()
 
     async def tell(self) -> Catalogue:

@@ -27,6 +27,8 @@ PROBLEMS = {
 }
 RAYS_HEADERS = ("x-request-id", "x-request-timeout-seconds", "serve_multiplexed_model_id")
 """By these a caller would command Ray, or break it: it takes the first for UTF-8."""
+COMPRESSION = "sec-websocket-extensions"
+"""Without it nothing comes compressed: 64 KiB could unfold to 64 MiB before anybody counts them."""
 _FLAGS = re.MULTILINE
 SIDE_DOORS = re.compile(r"^((?:frontend prometheus|listen stats)\n\s+bind )\*?:(\d+)$", _FLAGS)
 SERVED = re.compile(r"^(frontend http_frontend\n\s+bind )\S+:(\d+)$", _FLAGS)
@@ -51,7 +53,7 @@ def mended(config: str, host: str, head_s: int, folder: Path) -> str:
             )
 
     change(SIDE_DOORS, r"\g<1>127.0.0.1:\2", 2)
-    rays = "".join(f"\n    http-request del-header {name}" for name in RAYS_HEADERS)
+    rays = "".join(f"\n    http-request del-header {name}" for name in (*RAYS_HEADERS, COMPRESSION))
     change(SERVED, rf"\g<1>{f'[{host}]' if ':' in host else host}:\2{rays}", 1)
     change(ERROR_FILES, "", 3)
     change(NOBODY, r"\1deny deny_status 503", 1)

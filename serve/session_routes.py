@@ -6,13 +6,15 @@ Invariant: a decision that fails leaves its session as it was, and a connection'
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import Depends, FastAPI, WebSocket
 from pydantic import BaseModel, ValidationError
 
+from serve.closed_loop import converse
 from serve.fleet import Fleet
 from serve.images import decode_frame, encode_frame
 from serve.keys import Authorization, KeyRing
@@ -35,6 +37,7 @@ def install(
     one it is closed. At most `max_queue` of them are open here, for each holds one of the places that Ray
     Serve gives to requests. `count` hears the status of what one is refused."""
     open_sockets = 0
+    episodes: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references to what runs
 
     async def may_act(authorization: Authorization = None) -> str:
         return keys.check(authorization, "act")
@@ -102,15 +105,10 @@ def install(
             await socket.close(1008, problem.detail)
             return
         open_sockets += 1
-        await socket.accept()
         name = ""
 
-        async def answer(text: str | None) -> BaseModel:
+        async def decided(text: str) -> BaseModel:
             nonlocal name
-            if text is None:
-                raise Problem(422, "send text messages")
-            if len(text) > limit:
-                raise Problem(413, f"a message has at most {limit} characters here")
             keys.check(header, "act")  # a message counts as a request does
             if name:
                 return await advance(name, owner, StepRequest.model_validate_json(text))
@@ -118,27 +116,30 @@ def install(
             name = info.id
             return info
 
-        async def refuse(problem: Problem) -> None:
+        async def answer(message: str | Problem) -> str:
+            try:
+                if isinstance(message, Problem):
+                    raise message
+                return (await decided(message)).model_dump_json()
+            except ValidationError as error:
+                problem = Problem(422, where_and_why(error))
+            except Problem as refused:
+                problem = refused
             count(problem.status)
-            await socket.send_json(body_of(problem))
+            return json.dumps(body_of(problem))
 
-        try:
-            while True:
-                message = await asyncio.wait_for(socket.receive(), idle_s)
-                if message["type"] == "websocket.disconnect":
-                    return
-                try:
-                    await socket.send_text((await answer(message.get("text"))).model_dump_json())
-                except ValidationError as error:
-                    await refuse(Problem(422, where_and_why(error)))
-                except Problem as problem:
-                    await refuse(problem)
-        except WebSocketDisconnect:
-            return  # the caller left while its answer was made
-        except TimeoutError:
-            await socket.close(1001, f"nothing came for {idle_s:g} s")
-        finally:
-            open_sockets -= 1
-            if name:
-                with suppress(Problem):  # it may have expired
-                    await sessions.close(name, owner)
+        async def episode() -> None:
+            nonlocal open_sockets
+            try:
+                await socket.accept()
+                await converse(socket, answer, limit, idle_s, fleet.config.deadline_s, count)
+            finally:
+                open_sockets -= 1
+                if name:
+                    with suppress(Problem):  # it may have expired
+                        await sessions.close(name, owner)
+
+        # Ray cancels what handles a connection that has ended, be it in the midst of ending the session.
+        episodes.add(task := asyncio.create_task(episode()))
+        task.add_done_callback(episodes.discard)
+        await asyncio.shield(task)

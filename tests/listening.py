@@ -27,23 +27,24 @@ class Listener:
         self.thread.join(timeout=10)
 
 
-def listen(app: Any, port: int = 0) -> Listener:
-    """Start `app` (port 0: a free one); it answers when this returns."""
+def listen(app: Any, port: int = 0, **settings: Any) -> Listener:
+    """Start `app` (port 0: a free one) with uvicorn's `settings`; it answers when this returns."""
     port = port or free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", **settings))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     ends = time.monotonic() + 20
     while not server.started:
         assert time.monotonic() < ends, "the server did not start"
         time.sleep(0.01)
-    return Listener(f"http://127.0.0.1:{port}", server, thread)
+    scheme = "https" if "ssl_certfile" in settings else "http"
+    return Listener(f"{scheme}://127.0.0.1:{port}", server, thread)
 
 
 @contextlib.contextmanager
-def running(app: Any, port: int = 0) -> Iterator[str]:
+def running(app: Any, port: int = 0, **settings: Any) -> Iterator[str]:
     """The URL of an application while it listens."""
-    listener = listen(app, port)
+    listener = listen(app, port, **settings)
     try:
         yield listener.url
     finally:

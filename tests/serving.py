@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +90,22 @@ def observations(count: int) -> list[Observation]:
     ]
 
 
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """The files of a certificate of 127.0.0.1 and its key."""
+def self_signed(folder: Path, name: str = "127.0.0.1", signer: str = "") -> tuple[Path, Path]:
+    """The files of a certificate of `name` and its key; signed by an unknown authority if `signer` is one."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, signer)]) if signer else subject
     now = datetime.datetime.now(datetime.UTC)
+    try:
+        known: x509.GeneralName = x509.IPAddress(ip_address(name))
+    except ValueError:
+        known = x509.DNSName(name)
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.SubjectAlternativeName([known]), False)
+        .sign(ec.generate_private_key(ec.SECP256R1()) if signer else key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

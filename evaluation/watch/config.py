@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from serve.config import check_access
@@ -11,7 +12,8 @@ from serve.config import check_access
 @dataclass
 class WatchConfig:
     """`student` is the URL that `python retort.py serve` prints, asked with the API key in the environment
-    variable `key_env` where that is set. `teacher` lets a page ask for the teacher's opinion. Decisions are
+    variable `key_env` where that is set; over https its certificate is verified by the system's authorities
+    and those of the PEM file `ca`. `teacher` lets a page ask for the teacher's opinion. Decisions are
     drawn at `temperature` from `seed`, as an evaluation draws them. Uploaded pictures are cut to squares of
     `frame_size` pixels, the worlds' own. At most `max_episodes` are kept, each until `expiry_s` after its
     last use; the student has `timeout_s` to answer. A body has at most `max_body_mib`, a picture
@@ -20,6 +22,7 @@ class WatchConfig:
 
     student: str = "http://127.0.0.1:8000"
     key_env: str = "RETORT_KEY"
+    ca: str = ""
     host: str = "127.0.0.1"
     port: int = 8001
     teacher: bool = True
@@ -42,6 +45,8 @@ class WatchConfig:
                 f"watch.student={self.student} is no URL: give the one that `python retort.py serve` prints, "
                 "such as http://127.0.0.1:8000"
             )
+        if self.ca and not Path(self.ca).is_file():
+            raise ValueError(f"watch.ca={self.ca} is no file: name a PEM file, or leave it out")
         if self.temperature < 0:
             raise ValueError("watch.temperature is 0 (always the best action) or more")
         if self.frame_size < 16 or self.frame_size % 8:

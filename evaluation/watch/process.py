@@ -19,11 +19,11 @@ from serve.keys import KeyRing, read_keys
 
 
 def run_playground(config: WatchConfig) -> None:
-    """Serve the page until interrupted. Raises ValueError for a port in use or a damaged file of keys."""
+    """Serve the page until interrupted. Raises ValueError for a port in use or a damaged file."""
     keys = KeyRing(read_keys(Path(config.keys)) if config.keys else None)
     with listen(config) as listener:
         student = RemoteStudent(
-            config.student, os.environ.get(config.key_env, ""), config.key_env, config.timeout_s
+            config.student, os.environ.get(config.key_env, ""), config.key_env, config.timeout_s, config.ca
         )
         app = make_app(Playground(config, student), keys)
         scheme = "https" if config.tls_cert else "http"

@@ -5,9 +5,12 @@ Invariant: whatever goes wrong between here and there becomes a `Problem` whose 
 
 from __future__ import annotations
 
+import ssl
+
 import httpx2 as httpx
 from pydantic import ValidationError
 
+from evaluation.watch.trust import WHAT_TO_GIVE, trusting
 from serve.client import Client, Refused
 from serve.problems import Problem
 from serve.wire import ActResponse
@@ -15,11 +18,14 @@ from worlds.types import Observation
 
 
 class RemoteStudent:
-    """A served student; `key` ("": none) came from the environment variable `key_env`."""
+    """A served student; `key` ("": none) came from the environment variable `key_env`, `ca` is whom to trust
+    over https beside the system's authorities. Raises ValueError where that file holds no certificates."""
 
-    def __init__(self, url: str, key: str, key_env: str, timeout_s: float) -> None:
+    def __init__(self, url: str, key: str, key_env: str, timeout_s: float, ca: str = "") -> None:
         self._url, self._key_env = url, key_env
-        self._client = Client(url, key, timeout_s, retries=0)  # the page itself waits, and shows it
+        transport = httpx.HTTPTransport(verify=trusting(ca)) if ca else None
+        # The page itself waits, and shows it.
+        self._client = Client(url, key, timeout_s, retries=0, transport=transport)
 
     def decide(self, seen: Observation, temperature: float, seed: int, model: str = "") -> ActResponse:
         """Its decision with the probabilities of all actions; by `model` (MODEL@VERSION) as long as that is
@@ -53,6 +59,10 @@ class RemoteStudent:
     def _problem(self, error: Exception) -> Problem:
         if isinstance(error, ValidationError):
             return self._garbled()
+        if (reason := _unverified(error)) is not None:
+            return Problem(
+                502, f"the certificate of {self._url} cannot be verified ({reason}): {WHAT_TO_GIVE}"
+            )
         if not isinstance(error, Refused):
             return Problem(
                 503,
@@ -75,3 +85,12 @@ class RemoteStudent:
 
     def _garbled(self) -> Problem:
         return Problem(502, f"what answers at {self._url} is no Retort student: start with student=URL")
+
+
+def _unverified(error: BaseException | None) -> str | None:
+    """Why a certificate was refused, where that is what `error` came from."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,6 +1,6 @@
 """The playground in a real Chromium: whole episodes by clicking and by keyboard, on a desk and on a phone.
 
-Screenshots stay in pytest's folder of the test; its place is printed (`-s` shows it)."""
+Screenshots are kept in `artefacts/watch/` for a person to look at (git ignores them)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `apt-get install chromium` as root"),
 ]
+PICTURES = Path(__file__).parents[2] / "artefacts" / "watch"
 PATIENCE_MS = 120_000
 """The simulator may be compiling."""
 expect = sync_api.expect
@@ -29,6 +30,8 @@ expect = sync_api.expect
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    shutil.rmtree(PICTURES, ignore_errors=True)
+    PICTURES.mkdir(parents=True)
     # As root, which CI is, Chromium has no sandbox of its own.
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_api.sync_playwright() as playwright:
@@ -48,12 +51,12 @@ def url(student_url: str) -> Iterator[str]:
 class Watched:
     """A page that remembers what went wrong on it."""
 
-    def __init__(self, browser: Any, width: int, height: int, pictures: Path, **settings: Any) -> None:
+    def __init__(self, browser: Any, width: int, height: int, **settings: Any) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, **settings)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
-        self.width, self.pictures, self.wrong = width, pictures, list[str]()
+        self.width, self.height, self.wrong = width, height, list[str]()
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
@@ -72,10 +75,16 @@ class Watched:
     def over(self) -> bool:
         return bool(self.page.locator("#step").is_disabled())
 
-    def shoot(self, name: str) -> None:
-        path = self.pictures / f"{name}.png"
+    def shoot(self, name: str) -> Path:
+        """The whole page as it stands, in a file that outlives the test."""
+        path = PICTURES / f"{name}.png"
+        # In a window as high as the page, what is fixed to the window's foot hides nothing.
+        whole: int = self.page.evaluate("() => document.documentElement.scrollHeight")
+        self.page.set_viewport_size({"width": self.width, "height": whole})
         self.page.screenshot(path=path, full_page=True)
-        print(f"screenshot: {path}")
+        self.page.set_viewport_size({"width": self.width, "height": self.height})
+        assert path.stat().st_size > 10_000, "a page without anything on it"
+        return path
 
     def fits(self) -> bool:
         """Whether nothing has to be scrolled sideways."""
@@ -95,8 +104,8 @@ def begun(watched: Watched, url: str, suite: str, level: str, index: int) -> Non
     watched.settled()
 
 
-def test_a_goal_is_found_by_clicking_what_the_teacher_would(browser: Any, url: str, tmp_path: Path) -> None:
-    watched = Watched(browser, 1280, 900, tmp_path)
+def test_a_goal_is_found_by_clicking_what_the_teacher_would(browser: Any, url: str) -> None:
+    watched = Watched(browser, 1280, 900)
     page = watched.page
     begun(watched, url, "voxel/goal_name", "2", 5)
     watched.shoot("desk-begun")
@@ -121,8 +130,8 @@ def test_a_goal_is_found_by_clicking_what_the_teacher_would(browser: Any, url: s
     watched.context.close()
 
 
-def test_the_student_plays_a_whole_episode_on_a_phone(browser: Any, url: str, tmp_path: Path) -> None:
-    watched = Watched(browser, 390, 844, tmp_path, has_touch=True, is_mobile=True, reduced_motion="reduce")
+def test_the_student_plays_a_whole_episode_on_a_phone(browser: Any, url: str) -> None:
+    watched = Watched(browser, 390, 844, has_touch=True, is_mobile=True, reduced_motion="reduce")
     page = watched.page
     page.goto(url)
     expect(page.locator("#student")).to_contain_text("voxel")  # else the next visit breaks its request off
@@ -146,8 +155,8 @@ def test_the_student_plays_a_whole_episode_on_a_phone(browser: Any, url: str, tm
     watched.context.close()
 
 
-def test_an_episode_by_keyboard_in_the_dark(browser: Any, url: str, tmp_path: Path) -> None:
-    watched = Watched(browser, 1280, 900, tmp_path, color_scheme="dark")
+def test_an_episode_by_keyboard_in_the_dark(browser: Any, url: str) -> None:
+    watched = Watched(browser, 1280, 900, color_scheme="dark")
     page = watched.page
     page.goto(f"{url}/#voxel/goal_sound/validation/2/3")
     expect(page.locator("#alternatives li.chosen")).to_be_visible()
@@ -184,8 +193,8 @@ def test_an_episode_by_keyboard_in_the_dark(browser: Any, url: str, tmp_path: Pa
     watched.context.close()
 
 
-def test_a_screen_reader_finds_everything_by_role_and_name(browser: Any, url: str, tmp_path: Path) -> None:
-    watched = Watched(browser, 1280, 900, tmp_path)
+def test_a_screen_reader_finds_everything_by_role_and_name(browser: Any, url: str) -> None:
+    watched = Watched(browser, 1280, 900)
     begun(watched, url, "voxel/goal_name", "2", 5)
     told = watched.page.locator("body").aria_snapshot()
     for line in (
@@ -207,12 +216,12 @@ def test_a_screen_reader_finds_everything_by_role_and_name(browser: Any, url: st
 
 
 def test_a_picture_of_ones_own_is_decided_on(browser: Any, url: str, tmp_path: Path) -> None:
-    watched = Watched(browser, 390, 844, tmp_path)
+    watched = Watched(browser, 390, 844)
     page = watched.page
     begun(watched, url, "voxel/goal_name", "1", 2)
-    watched.shoot("a-picture")
+    picture = watched.shoot("a-picture")
     page.get_by_text("Show it a picture of your own").click()
-    page.get_by_label("Picture (PNG or JPEG)").set_input_files(tmp_path / "a-picture.png")
+    page.get_by_label("Picture (PNG or JPEG)").set_input_files(picture)
     page.get_by_role("button", name="Ask the student").click()
     expect(page.locator("#look-alternatives li.chosen")).to_be_visible()
     (tmp_path / "none.png").write_text("no picture")
@@ -225,10 +234,8 @@ def test_a_picture_of_ones_own_is_decided_on(browser: Any, url: str, tmp_path: P
     watched.context.close()
 
 
-def test_without_a_student_the_page_says_what_to_start(
-    browser: Any, student_url: str, tmp_path: Path
-) -> None:
-    watched = Watched(browser, 1280, 900, tmp_path)
+def test_without_a_student_the_page_says_what_to_start(browser: Any, student_url: str) -> None:
+    watched = Watched(browser, 1280, 900)
     page = watched.page
     with running(app_of(playground_of("http://127.0.0.1:9"))) as url:
         page.goto(url)

@@ -19,6 +19,7 @@ from cluster.watching import check_playground, playground, split_overrides
 from evaluation.watch.episode import HostedEpisode
 from evaluation.watch.student import RemoteStudent
 from evaluation.watch.table import EpisodeTable
+from serve.config import ServeConfig
 from serve.ports import free_port
 from serve.problems import MEDIA_TYPE, Problem
 from worlds.types import Goal, Observation, Status
@@ -116,7 +117,7 @@ def test_keys_of_the_playground_beside_serve() -> None:
     with pytest.raises(ValueError, match="--watch"):
         split_overrides(["watch.port=2"], False)
     with pytest.raises(ValueError, match="nonsense"):
-        check_playground(["nonsense=1"])
+        check_playground(ServeConfig(), ["nonsense=1"])
 
 
 def test_a_port_in_use_is_said() -> None:
@@ -124,13 +125,13 @@ def test_a_port_in_use_is_said() -> None:
         return None
 
     with running(nothing) as url, pytest.raises(ValueError, match=r"watch\.port="):
-        check_playground([f"port={url.rpartition(':')[2]}"])
+        check_playground(ServeConfig(), [f"port={url.rpartition(':')[2]}"])
 
 
 @pytest.mark.slow
 def test_a_playground_of_its_own_process_ends_with_its_block(student_url: str) -> None:
     port = free_port()
-    with playground(student_url, "", [f"port={port}"]):
+    with playground([f"student={student_url}", f"port={port}"]):
         end = time.monotonic() + 240
         while True:
             try:

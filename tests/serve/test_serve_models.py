@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import logging
 import re
 import shutil
 import time
@@ -367,6 +369,63 @@ def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
     (trouble,) = asyncio.run(run()).values()
     assert "cannot be served" in trouble
     assert fleet.catalogue == first
+
+
+def test_what_cannot_be_loaded_is_tried_ever_more_seldom_and_what_is_new_at_once(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = catalogue(tiny=student_of(folders, "a"))
+    fleet = Fleet(settings(folders), first)
+    late = tmp_path / "late"
+    version = fingerprint(folders / "b")
+    now, tried = 0.0, list[float]()
+    hold = Fleet._hold
+
+    async def counted(self: Fleet, place: Any, student: StudentConfig) -> None:
+        if place[1] != fingerprint(folders / "a"):
+            tried.append(now)
+        await hold(self, place, student)
+
+    monkeypatch.setattr(Fleet, "_hold", counted)
+
+    async def run() -> None:
+        nonlocal now
+        shared = CatalogueTable(first)
+        follower = Follower(fleet, shared, Meters(fleet), lambda _: None, lambda: now)
+        missing = first.offering("tiny", version, replace(student_of(folders, "b"), path=str(late)), 0.5)
+        await shared.change(missing)
+        for _ in range(800):  # as `run` does
+            await follower.sync()
+            now += 0.5
+        waits = [after - before for before, after in itertools.pairwise(tried)]
+        assert waits[:8] == [0.5, 1, 2, 4, 8, 16, 32, 60]
+        assert set(waits[8:]) == {60.0}
+        # Another reason is said, another catalogue tried at once and from short waits on.
+        late.mkdir()
+        (late / "config.json").write_text("{")
+        await _after(120.0, follower)
+        await shared.change(missing.offering("tiny", version, student_of(folders, "gone"), 0.5))
+        began, count = now, len(tried)
+        await _after(4.0, follower)
+        assert tried[count:] == [began, began + 0.5, began + 1.5, began + 3.5]
+        shutil.copytree(folders / "b", folders / "gone")
+        await _after(4.0, follower)
+        assert fleet.catalogue.revision == 3
+
+    async def _after(seconds: float, follower: Follower) -> None:
+        nonlocal now
+        ends = now + seconds
+        while now < ends:
+            await follower.sync()
+            now += 0.5
+
+    try:
+        with caplog.at_level(logging.WARNING, logger="ray.serve"):
+            asyncio.run(run())
+    finally:
+        shutil.rmtree(folders / "gone", ignore_errors=True)
+    said = [one.getMessage() for one in caplog.records if "cannot be served" in one.getMessage()]
+    assert [one[:10] for one in said] == ["revision 2", "revision 2", "revision 3"], said
 
 
 def test_a_replica_that_is_behind_changes_what_all_should_serve(folders: Path, tmp_path: Path) -> None:

@@ -11,9 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import httpx2
 import psutil
 import pytest
 import websockets.sync.client
+from served import children, refuses, served, until
 from serving import observations, self_signed
 from tiny import ACTIONS, NOTES, tiny_student
 
@@ -38,31 +37,6 @@ from worlds.types import Observation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RECORDED = 500
-
-
-@contextmanager
-def served(folder: Path, log: Path, *overrides: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The command in a process of its own, writing to `log`, every replica ready to answer, and its URL."""
-    port = free_port()
-    command = [sys.executable, "retort.py", "serve", str(folder), f"port={port}", "cpus=0.5", *overrides]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        end = time.monotonic() + 120
-        while "Ctrl-C ends it" not in log.read_text():  # said once all replicas are up
-            if process.poll() is not None or time.monotonic() > end:
-                pytest.fail(f"nothing answers: {log.read_text()[-3000:]}")
-            time.sleep(0.5)
-        yield process, url
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
 
 
 def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, tmp_path: Path) -> None:
@@ -126,7 +100,7 @@ def test_a_playground_beside_the_server_asks_it_and_ends_with_it(folder: Path, t
     port = free_port()
     page = f"http://127.0.0.1:{port}"
     with served(folder, tmp_path / "log", "--watch", f"watch.port={port}") as (process, _):
-        _await(lambda: httpx2.get(f"{page}/api/student").json()["model"] == folder.name)
+        until(lambda: httpx2.get(f"{page}/api/student").json()["model"] == folder.name)
         assert "Retort" in httpx2.get(page).text
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
@@ -140,12 +114,12 @@ def test_the_playground_of_a_killed_server_ends() -> None:
     page = f"http://127.0.0.1:{port}"
     code = (
         "import time\nfrom cluster.watching import playground\n"
-        f"with playground('http://127.0.0.1:1', '', ['port={port}']): time.sleep(99)"
+        f"with playground(['student=http://127.0.0.1:1', 'port={port}']): time.sleep(99)"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as server:
-        _await(lambda: httpx2.get(page).status_code == 200)
+        until(lambda: httpx2.get(page).status_code == 200)
         server.kill()
-    _await(lambda: _refuses(port))
+    until(lambda: refuses(port))
 
 
 def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path, tmp_path: Path) -> None:
@@ -153,8 +127,8 @@ def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path
     add_key(tmp_path / "keys.json", "test", ["act"], 0)
     with served(folder, tmp_path / "log", "host=0.0.0.0", f"keys={tmp_path / 'keys.json'}") as (process, url):
         port = int(url.rpartition(":")[2])
-        fronts = [one for one in _children(process) if one.name() == "haproxy"]
-        of_serve = [one for one in _children(process) if "ServeReplica" in "".join(one.cmdline())]
+        fronts = [one for one in children(process) if one.name() == "haproxy"]
+        of_serve = [one for one in children(process) if "ServeReplica" in "".join(one.cmdline())]
         open_ = {
             socket_.laddr.port
             for one in [*fronts, *of_serve]
@@ -164,18 +138,18 @@ def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path
         assert open_ == {port}
         process.kill()
         process.wait()
-    _await(lambda: _refuses(port))
+    until(lambda: refuses(port))
     psutil.wait_procs(fronts, timeout=30)
     assert not any(front.is_running() for front in fronts)
 
 
 def test_a_killed_front_comes_back_and_its_absence_is_no_refusal(folder: Path, tmp_path: Path) -> None:
     with served(folder, tmp_path / "log") as (process, url), Client(url, retries=12) as client:
-        (front,) = [one for one in _children(process) if one.name() == "haproxy"]
+        (front,) = [one for one in children(process) if one.name() == "haproxy"]
         front.kill()
         assert client.act(observations(1)[0]).action in ACTIONS
         assert httpx2.get(f"{url}/readyz").status_code == 200
-        assert len([one for one in _children(process) if one.name() == "haproxy"]) == 1
+        assert len([one for one in children(process) if one.name() == "haproxy"]) == 1
 
 
 def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
@@ -189,29 +163,10 @@ def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
 def test_over_tls_ray_s_own_proxy_answers(folder: Path, tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     with served(folder, tmp_path / "log", f"tls_cert={certificate}", f"tls_key={key}") as (process, url):
-        assert not [one for one in _children(process) if one.name() == "haproxy"]
+        assert not [one for one in children(process) if one.name() == "haproxy"]
         trusting = httpx2.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
         with Client(url.replace("http", "https"), transport=trusting) as client:
             assert client.act(observations(1)[0]).action in ACTIONS
-
-
-def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
-
-
-def _refuses(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def _await(answers: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while True:
-        with suppress(httpx2.HTTPError):
-            if answers():
-                return
-        assert time.monotonic() < end
-        time.sleep(0.5)
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
@@ -249,7 +204,7 @@ def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path
                 time.sleep(2)
                 replicas = [
                     child
-                    for child in _children(process)
+                    for child in children(process)
                     if "ServeReplica:retort:student" in child.name() + "".join(child.cmdline())
                 ]
                 assert len(replicas) == 2
