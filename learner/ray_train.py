@@ -13,6 +13,7 @@ storage).
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,10 +75,9 @@ def rank_loop(settings: dict[str, Any]) -> None:
             if command == "stop":
                 return
             if isinstance(command, Command):
-                share = ray.get(
-                    command.shares[learner.engine.rank], timeout=settings["group"].version_deadline_s
+                metrics = learner.train_shares(
+                    _fetch(command.shares[learner.engine.rank], settings["group"].version_deadline_s)
                 )
-                metrics = learner.train_shares(share)
                 if command.save:
                     learner.save(folder)
                 _post(learner, mailbox, metrics, command.save)
@@ -86,6 +86,12 @@ def rank_loop(settings: dict[str, Any]) -> None:
         # Input that the learner refuses is refused again by a restarted group: tell the driver instead.
         ray.get(mailbox.fail.remote(str(error)), timeout=CALL_S)
         raise
+
+
+def _fetch(share: Any, deadline_s: float) -> list[list[Sample]]:
+    """A rank's batches. What Ray hands out are views that pin its object store: two ranks' shares can fill
+    it, and whatever hosts and teachers then send waits seconds for room. So they are copied out of it."""
+    return copy.deepcopy(ray.get(share, timeout=deadline_s))
 
 
 def _post(learner: Learner, mailbox: Any, metrics: Mapping[str, float], saved: bool) -> None:
