@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import ray
@@ -77,3 +79,25 @@ def test_a_killed_rank_changes_nothing_and_bad_input_is_told(tmp_path: Path, clu
         learner.poll(wait_s=120.0)
     learner.close()
     assert not list(Path("/dev/shm").glob("deepspeed*"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_ranks_train_on_does_not_keep_the_object_store_full(tmp_path: Path, cluster: None) -> None:
+    tiny_student().save(tmp_path / "student", {})
+    student = StudentConfig(path=str(tmp_path / "student"), device="cpu")
+    settings = tiny_config(algorithm="bc", obs_weight=0.0, batch=32, micro_batch=0, steps_per_version=1)
+    learner = RayLearner(settings, student, None, tmp_path / "checkpoints", LearnerGroup(ranks=2, cpus=0.5))
+    frames = np.random.default_rng(0).integers(0, 256, (1600, 200, 200, 3), dtype=np.uint8)
+    plain = [sample for sample in tiny_samples(40, seed=3) if len(sample.prompt.images) == 1]
+    samples = [plain[index % len(plain)] for index in range(len(frames))]
+    fresh = [
+        replace(sample, sample_id=str(index), prompt=replace(sample.prompt, images=(frame,)), next_frame=None)
+        for index, (sample, frame) in enumerate(zip(samples, frames, strict=True))
+    ]
+    learner.train(fresh, ReplayPool())  # 192 of the store's 200 MB
+    began = time.monotonic()
+    for _ in range(5):
+        ray.get(ray.put(np.zeros(15_000_000, np.uint8)), timeout=60)
+    assert time.monotonic() - began < 5.0
+    learner.close()
