@@ -99,5 +99,6 @@ def test_what_ranks_train_on_does_not_keep_the_object_store_full(tmp_path: Path,
     began = time.monotonic()
     for _ in range(5):
         ray.get(ray.put(np.zeros(15_000_000, np.uint8)), timeout=60)
-    assert time.monotonic() - began < 5.0
+    # Ray waits 2 s for room before it makes some on the disk.
+    assert time.monotonic() - began < 1.5
     learner.close()
