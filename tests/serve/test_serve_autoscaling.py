@@ -8,10 +8,11 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 import websockets.sync.client
 from served import children, served, until
@@ -27,7 +28,10 @@ KEYS = ("max_replicas=2", "target_queue=2", "upscale_delay_s=0", "downscale_dela
 
 
 def replicas(process: subprocess.Popen[bytes]) -> int:
-    told = [one.name() + "".join(one.cmdline()) for one in children(process)]
+    told = []
+    for one in children(process):
+        with suppress(psutil.Error):  # one that has just ended is no replica
+            told.append(one.name() + "".join(one.cmdline()))
     return sum("ServeReplica:retort:student" in one for one in told)
 
 
