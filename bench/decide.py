@@ -29,7 +29,7 @@ def run() -> list[dict[str, Any]]:
     """Rows `score_vs_generate_b1` and `score_vs_generate_b32`: decisions per second by scoring; the ratio is
     to generation."""
     torch.set_num_threads(1)
-    config = StudentConfig(path="voxel", device="auto")
+    config = StudentConfig(path="voxel")
     scoring, generating = Student.load(config), Student.load(replace(config, decode="generate"))
     prompts = _prompts(32)
     rows = []

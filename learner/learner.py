@@ -75,12 +75,13 @@ class Learner:
             )
         if reference is not None:
             _check_same_vision(student, reference)
-        for one in (student, *([reference] if reference is not None else [])):
+        both = [student] if reference is None else [student, reference]
+        for one in both:
             one.policy.to(torch.bfloat16 if bf16_weights(config, student.device) else torch.float32)
         mixed = mixed_precision(config.bf16 == "mixed", student.device)
         if mixed:
             # On a CPU the backward pass of attention is 6 times slower in bf16 than in fp32.
-            for one in (student, *([reference] if reference is not None else [])):
+            for one in both:
                 one.policy.model.model.language_model.config._attn_implementation = FLOAT32_ATTENTION
         eyes = reference if reference is not None and config.zero_stage == 3 else student
         self.batcher = Batcher(student, eyes, config.feature_cache_mib)

@@ -118,9 +118,7 @@ class CallDesk:
             # Before the rates: who has no line takes nothing of them.
             wait_s = self._lines.wait_s(key, self._under_way(now), now)
             if wait_s > 0:
-                return Ticket(
-                    "line", wait_s=wait_s, reason="all teacher.endpoint.in_flight calls were under way"
-                )
+                return Ticket("line", wait_s=wait_s, reason=NO_LINE)
             wait_s = self._pace.take(tokens, now)
             if wait_s > 0:
                 return Ticket("wait", wait_s=wait_s, reason="the rate limit over all replicas")
