@@ -1,6 +1,6 @@
 """`retort pretrain`: train a base model, with its progress on the screen.
 
-Invariant: the folder is written whole, by `learner.pretrain`, and the figures on its card are held-out ones.
+Invariant: the folder is written whole, by `learner.pretraining`; the figures on its card are held-out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from cluster.overrides import compose
 from cluster.run import RunFolder
-from learner.pretrain import PretrainConfig, make_source, pretrain
+from learner.pretraining.base_model import make_source, pretrain
+from learner.pretraining.config import PretrainConfig
 from student.checkpoint import check_target
 from student.config import StudentConfig
 

@@ -27,8 +27,7 @@ from learner.engine import Engine
 from learner.losses import observation_loss, reply_logprob
 from learner.obs_head import ObservationHead
 from learner.packing import score
-from learner.precision import bf16_weights, mixed_precision
-from learner.pretrain import FLOAT32_ATTENTION
+from learner.precision import FLOAT32_ATTENTION, bf16_weights, mixed_precision
 from learner.reference import Reference
 from learner.replay import ReplaySource, fresh_figures, rank_share, schedule
 from student.config import Precision, StudentConfig

@@ -12,9 +12,10 @@ import pytest
 import torch
 from squares import Squares
 
-from learner import pretrain as pretraining
-from learner import pretrain_data as data
-from learner.pretrain import PretrainConfig, class_asked_about, note_table
+from learner.pretraining import base_model, data
+from learner.pretraining.config import PretrainConfig
+from learner.pretraining.dense import class_asked_about, note_table
+from learner.pretraining.questions import learn_to_answer
 from student.config import StudentConfig
 from student.encoder import RetortVisionConfig
 from student.grounding import evaluate_grounding
@@ -149,13 +150,13 @@ def build_text(question: Any) -> str:
 
 @pytest.mark.slow
 def test_it_learns_and_writes_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretraining, "make_source", lambda world, frame_size: Squares())
+    monkeypatch.setattr(base_model, "make_source", lambda world, frame_size: Squares())
     config = PretrainConfig(
         out=str(tmp_path / "base"), frames=512, workers=0, dense_steps=110, dense_batch=32,
         question_steps=100, question_batch=16, questions=3, eval_frames=60,
     )  # fmt: skip
     said: list[dict[str, Any]] = []
-    facts = pretraining.pretrain(config, lambda entry: said.append(dict(entry)))
+    facts = base_model.pretrain(config, lambda entry: said.append(dict(entry)))
     dense = [entry for entry in said if entry["stage"] == "dense"]
     answers = [entry for entry in said if entry["stage"] == "questions"]
     assert dense[-1]["dense_loss"] < 0.3 * dense[0]["dense_loss"]
@@ -169,7 +170,7 @@ def test_it_learns_and_writes_its_card(tmp_path: Path, monkeypatch: pytest.Monke
         facts["held-out grounding, named/exact"]
     )
     more = dataclasses.replace(config, init=config.out, dense_steps=0, question_steps=2, vision_lr=1e-4)
-    assert pretraining.pretrain(more, lambda entry: None)["seed"] == 0
+    assert base_model.pretrain(more, lambda entry: None)["seed"] == 0
 
 
 def test_only_tokens_of_answers_compete(student: Student, views: data.Views) -> None:
@@ -188,7 +189,7 @@ def test_a_word_that_answers_nothing_is_not_pushed_down(student: Student, views:
     silent = own.tokenizer.convert_tokens_to_ids("~")
     before = rows[silent].detach().clone()
     config = PretrainConfig(question_steps=20, question_batch=8, questions=4, captions=0.0, vision_lr=0.0)
-    pretraining.learn_to_answer(own, Squares(), views, config, np.random.default_rng(0), lambda _: None)
+    learn_to_answer(own, Squares(), views, config, np.random.default_rng(0), lambda _: None)
     assert torch.allclose(rows[silent], before, rtol=1e-4, atol=1e-6)
 
 
@@ -198,7 +199,7 @@ def test_a_fresh_language_model_sees_through_the_encoder_of_another(
     made = Student.fresh(StudentConfig(dtype="float32"), seed=7)
     made.save(tmp_path / "base", {})
     config = PretrainConfig(init=str(tmp_path / "base"), keep="encoder", seed=1)
-    new = pretraining.new_student(config, Squares(), views)
+    new = base_model.new_student(config, Squares(), views)
     kept, drawn = made.policy.model.state_dict(), new.policy.model.state_dict()
     for name in kept:
         if "vision_tower" in name:
@@ -212,7 +213,7 @@ def test_a_fresh_language_model_sees_through_the_encoder_of_another(
     )
     small = dataclasses.replace(config, init=str(tmp_path / "small"))
     with pytest.raises(ValueError, match="its encoder has other layers"):
-        pretraining.new_student(small, Squares(), views)
+        base_model.new_student(small, Squares(), views)
 
 
 def test_a_fresh_encoder_of_another_width_speaks_with_the_language_model_of_another(tmp_path: Path) -> None:
@@ -220,7 +221,7 @@ def test_a_fresh_encoder_of_another_width_speaks_with_the_language_model_of_anot
     made.save(tmp_path / "base", {})
     config = PretrainConfig(init=str(tmp_path / "base"), keep="language", width=16)
     views = data.collect(Squares, 32, 0, "pretrain", 0)
-    new = pretraining.new_student(config, Squares(), views)
+    new = base_model.new_student(config, Squares(), views)
     assert new.policy.model.config.vision_config.width == 16
     assert new.encode_text("red square") == made.encode_text("red square")
     kept, drawn = made.policy.model.state_dict(), new.policy.model.state_dict()
@@ -228,7 +229,7 @@ def test_a_fresh_encoder_of_another_width_speaks_with_the_language_model_of_anot
         if "language_model" in name or "lm_head" in name:
             assert torch.equal(kept[name], drawn[name]), name
     few = {"dense_steps": 1, "question_steps": 1, "dense_batch": 8, "question_batch": 8, "questions": 2}
-    pretraining.train(new, Squares(), views, dataclasses.replace(config, **few), lambda _: None)
+    base_model.train(new, Squares(), views, dataclasses.replace(config, **few), lambda _: None)
     new.save(tmp_path / "new", {})
     again = Student.load(StudentConfig(path=str(tmp_path / "new"), dtype="float32"))
     assert torch.equal(again.image_features(views.frames), new.image_features(views.frames))
@@ -242,4 +243,4 @@ def test_the_longest_class_name_within_a_question_counts() -> None:
 
 def test_an_unknown_world_is_refused() -> None:
     with pytest.raises(ValueError, match="no grounding source; use voxel or babyai"):
-        pretraining.make_source("atari")
+        base_model.make_source("atari")
