@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.config import RunConfig
+from cluster.doctor import ray_token
 from cluster.run import RunFolder
 from teachers.config import TeacherConfig
 from teachers.make import key_of, make_teacher
@@ -40,6 +41,8 @@ def check_start(config: RunConfig) -> None:
     """Say what is missing before anything is started or written."""
     from student.student import Student
 
+    if config.cluster.mode == "ray" and (finding := ray_token()).verdict == "fail":
+        raise ValueError(f"Ray cannot be started or joined: {finding.value}. {finding.advice}")
     Student.load(config.student)
     check_suites(config)
     check_teacher(config.teacher)

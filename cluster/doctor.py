@@ -39,7 +39,7 @@ def examine(runs_dir: Path) -> list[Finding]:
         _gpu(),
         _threads(),
         _front(),
-        _ray_token(),
+        ray_token(),
     ]
 
 
@@ -163,7 +163,8 @@ def _front() -> Finding:
     )
 
 
-def _ray_token() -> Finding:
+def ray_token() -> Finding:
+    """How Ray will authenticate, and whether the token that it will look for is there."""
     mode = os.environ.get("RAY_AUTH_MODE", "unset (Ray 2.60: token, for clusters that one starts)")
     if mode not in ("token", "disabled") and "RAY_AUTH_MODE" in os.environ:
         return Finding(
@@ -176,13 +177,16 @@ def _ray_token() -> Finding:
             "warn",
             "anyone who reaches the dashboard runs code here: unset it beyond loopback",
         )
-    if mode == "token":
-        path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path.home() / ".ray" / "auth_token"))
-        if "RAY_AUTH_TOKEN" not in os.environ and not path.is_file():
+    # Where no mode is set, Ray makes a token of its own, unless it is told where one is.
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
+    if "RAY_AUTH_TOKEN" not in os.environ and (mode == "token" or named):
+        path = Path(named) if named else Path.home() / ".ray" / "auth_token"
+        if not path.is_file() or not path.stat().st_size:
             return Finding(
                 "RAY_AUTH_MODE",
                 "token, but no token",
                 "fail",
-                f"{path} is missing: run `ray get-auth-token --generate`",
+                f"{path} is missing or empty: run `ray get-auth-token --generate`"
+                + (", or correct RAY_AUTH_TOKEN_PATH" if named else ""),
             )
     return Finding("RAY_AUTH_MODE", mode, "ok")

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from cluster import doctor
+from cluster.checks import check_start
+from cluster.config import load_config
 from cluster.metrics import MetricsLog, read_metrics
 from cluster.run import RunFolder
 from evaluation.files import write_whole
@@ -66,20 +68,26 @@ def test_the_doctor_survives_what_it_finds_missing(monkeypatch: pytest.MonkeyPat
         ({"RAY_AUTH_MODE": "disabled"}, "warn"),
         ({"RAY_AUTH_MODE": "token"}, "fail"),
         ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "secret"}, "ok"),
+        ({"RAY_AUTH_TOKEN_PATH": "no-token"}, "fail"),
+        ({"RAY_AUTH_TOKEN_PATH": "no-token", "RAY_AUTH_MODE": "disabled"}, "warn"),
         ({}, "ok"),
     ],
 )
 def test_the_doctor_looks_for_rays_token(
     environment: dict[str, str], verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    finding = doctor._ray_token()
+    finding = doctor.ray_token()
     assert finding.verdict == verdict
     assert "secret" not in finding.value + finding.advice
+    if verdict == "fail":
+        with pytest.raises(ValueError, match=r"Ray cannot be started or joined: .*ray get-auth-token"):
+            check_start(load_config(None, ["cluster.mode=ray"]))
 
 
 def test_the_disk_is_that_of_the_runs_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
