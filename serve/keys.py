@@ -16,13 +16,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from serve.problems import Problem
 
 SCOPES = ("act", "chat", "admin")
 PREFIX = "retort_"
-Authorization = Annotated[str | None, Header()]
+
+
+class _Bearer(SecurityBase):
+    """The header as it came. The OpenAPI document names it as a key's: as a parameter, a reader of that
+    document must not send it (OpenAPI 3.1, Parameter Object)."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="An API key, where the server asks for one")
+        self.scheme_name = "key"
+
+    async def __call__(self, request: Request) -> str | None:
+        return request.headers.get("authorization")
+
+
+Authorization = Annotated[str | None, Security(_Bearer())]
 """The header that carries a key."""
 
 
