@@ -19,7 +19,7 @@ import httpx2
 import psutil
 import pytest
 import websockets.sync.client
-from served import children, refuses, served, until
+from served import children, fronts, refuses, replicas, served, until
 from serving import observations, self_signed
 from tiny import ACTIONS, NOTES, tiny_student
 
@@ -127,11 +127,10 @@ def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path
     add_key(tmp_path / "keys.json", "test", ["act"], 0)
     with served(folder, tmp_path / "log", "host=0.0.0.0", f"keys={tmp_path / 'keys.json'}") as (process, url):
         port = int(url.rpartition(":")[2])
-        fronts = [one for one in children(process) if one.name() == "haproxy"]
-        of_serve = [one for one in children(process) if "ServeReplica" in "".join(one.cmdline())]
+        proxies = fronts(process)
         open_ = {
             socket_.laddr.port
-            for one in [*fronts, *of_serve]
+            for one in [*proxies, *children(process, "ServeReplica")]
             for socket_ in one.net_connections()
             if socket_.status == "LISTEN" and socket_.laddr.ip == "0.0.0.0"
         }
@@ -139,17 +138,17 @@ def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path
         process.kill()
         process.wait()
     until(lambda: refuses(port))
-    psutil.wait_procs(fronts, timeout=30)
-    assert not any(front.is_running() for front in fronts)
+    psutil.wait_procs(proxies, timeout=30)
+    assert not any(front.is_running() for front in proxies)
 
 
 def test_a_killed_front_comes_back_and_its_absence_is_no_refusal(folder: Path, tmp_path: Path) -> None:
     with served(folder, tmp_path / "log") as (process, url), Client(url, retries=12) as client:
-        (front,) = [one for one in children(process) if one.name() == "haproxy"]
+        (front,) = fronts(process)
         front.kill()
         assert client.act(observations(1)[0]).action in ACTIONS
         assert httpx2.get(f"{url}/readyz").status_code == 200
-        assert len([one for one in children(process) if one.name() == "haproxy"]) == 1
+        assert len(fronts(process)) == 1
 
 
 def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
@@ -163,7 +162,7 @@ def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
 def test_over_tls_ray_s_own_proxy_answers(folder: Path, tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     with served(folder, tmp_path / "log", f"tls_cert={certificate}", f"tls_key={key}") as (process, url):
-        assert not [one for one in children(process) if one.name() == "haproxy"]
+        assert not fronts(process)
         trusting = httpx2.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
         with Client(url.replace("http", "https"), transport=trusting) as client:
             assert client.act(observations(1)[0]).action in ACTIONS
@@ -202,13 +201,9 @@ def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path
                 assert [one["revision"] for one in changed["replicas"].values()] == [2, 2]
                 after = len(answers) + 8  # what was on its way may still be of the old one
                 time.sleep(2)
-                replicas = [
-                    child
-                    for child in children(process)
-                    if "ServeReplica:retort:student" in child.name() + "".join(child.cmdline())
-                ]
-                assert len(replicas) == 2
-                replicas[0].kill()
+                asked = replicas(process)
+                assert len(asked) == 2
+                asked[0].kill()
                 time.sleep(15)
             finally:
                 stop.set()
