@@ -84,6 +84,9 @@ def test_a_goal_is_found_by_clicking_what_the_teacher_would(browser: Any, url: s
     page.get_by_role("button", name="Next world").click()
     expect(page.locator("#where")).to_have_text("voxel/goal_name, validation world 6")
     watched.settled()
+    page.goto(f"{url}/#voxel/goal_sound/validation/1/4")
+    expect(page.locator("#where")).to_have_text("voxel/goal_sound, validation world 4")
+    watched.settled()
     assert watched.wrong == []
     watched.context.close()
 
