@@ -71,12 +71,14 @@ def read_keys(file: Path) -> list[Key]:
 def add_key(file: Path, name: str, scopes: Sequence[str], per_minute: int) -> str:
     """Make a key, write its entry into `file` (for its owner alone to read), return the key.
 
-    Raises ValueError for an unknown scope or a name that is taken."""
+    Raises ValueError for an unknown scope, a name that is taken, or a folder that is not there."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise ValueError(f"a key's scopes are among {', '.join(SCOPES)}, not {', '.join(unknown) or 'none'}")
     if per_minute < 0:
         raise ValueError("a key's rate is 0 (no limit) or more requests per minute")
+    if not file.parent.is_dir():
+        raise ValueError(f"{file.parent} is no folder: make it, or name another --file")
     known = read_keys(file) if file.exists() else []
     if any(entry.name == name for entry in known):
         raise ValueError(f"{file} has a key named {name} already: choose another name")
