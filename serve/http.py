@@ -142,9 +142,12 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         with service.used():
             prompts = service.prompts([asked])
             (answer,) = await decided(service, [asked], prompts)
+        usage = chat.usage_of(*service.tokens(prompts[0], answer))
         if request.stream:
-            return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
-        return chat.completion(answer, *service.tokens(prompts[0], answer))
+            asked_for = request.stream_options is not None and request.stream_options.include_usage
+            told = chat.chunks(answer, usage if asked_for else None)
+            return StreamingResponse(told, media_type="text/event-stream")
+        return chat.completion(answer, usage)
 
     session_routes.install(
         app, decide, fleet, sessions, keys, limit, fleet.config.session_expiry_s, meters.refused

@@ -87,6 +87,10 @@ def test_bad_requests_end_in_problem_documents(client: TestClient) -> None:
     ]
     for status, response in cases:
         assert problem(response)["status"] == status
+    assert problem(client.get("/v1/nothing"))["detail"] == "there is no /v1/nothing here"
+    wrong = client.get("/v1/act")
+    assert problem(wrong)["detail"] == "GET is not for /v1/act: see Allow"
+    assert wrong.headers["allow"] == "POST"
     assert client.post("/v1/act", content=good, headers=JSON).status_code == 200
 
 
