@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import psutil
 import pytest
 import websockets.sync.client
 from served import children, fronts, refuses, replicas, served, until
-from serving import observations, self_signed
+from serving import body, observations, self_signed
 from tiny import ACTIONS, NOTES, tiny_student
 
 from serve.client import Client, Refused
@@ -176,6 +178,28 @@ def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "choose another with port=" in done.stderr
+
+
+def test_who_asks_while_it_ends_is_answered_or_told_to_ask_again(folder: Path, tmp_path: Path) -> None:
+    seen = json.loads(body(observations(1)[0]))
+    told: Counter[tuple[int, str]] = Counter()
+    with served(folder, tmp_path / "log") as (process, url):
+
+        def ask() -> None:
+            with httpx2.Client(base_url=url, timeout=30) as client:
+                while process.poll() is None:
+                    with suppress(httpx2.TransportError):  # it has ended, or HAProxy has been replaced
+                        answer = client.post("/v1/act", json=seen)
+                        told[answer.status_code, answer.headers["content-type"]] += 1
+
+        with ThreadPoolExecutor(4) as many:
+            asking = [many.submit(ask) for _ in range(4)]
+            until(lambda: told[200, "application/json"] > 20)
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+            for one in asking:
+                one.result()
+    assert set(told) <= {(200, "application/json"), (503, "application/problem+json")}
 
 
 def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path: Path) -> None:
