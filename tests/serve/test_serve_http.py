@@ -180,6 +180,7 @@ def test_the_client_asks_again_for_what_got_lost_and_for_nothing_else(
     lost = [
         httpx2.Response(500, text="Internal Server Error"),
         httpx2.Response(429, headers={"Retry-After": "0"}),
+        httpx2.Response(404, text="Path '/v1/act' not found."),
     ]
     failures: list[Any] = [*lost, httpx2.ConnectError("reset")]
     sent = []
@@ -197,10 +198,10 @@ def test_the_client_asks_again_for_what_got_lost_and_for_nothing_else(
     monkeypatch.setattr("serve.client.BACKOFF_S", 0.001)
     with Client("http://test", transport=httpx2.MockTransport(answer)) as asking:
         assert asking.act(seen).model == "tiny"
-        assert len(sent) == 4
+        assert len(sent) == 5
         with pytest.raises(Refused, match="nobody"):
             asking.act(seen, model="nobody")
-        assert len(sent) == 5
+        assert len(sent) == 6
         failures.append(httpx2.Response(429, headers={"Retry-After": "3600"}))
         with pytest.raises(Refused, match="429"):
             asking.act(seen)
