@@ -216,9 +216,10 @@ ARROWS = """async ([spots, headings]) => {
   const world = document.createElement("canvas");
   world.width = world.height = 64;
   world.getContext("2d").fillRect(0, 0, 64, 64);
-  const canvas = document.createElement("canvas"), seen = [];
+  const seen = [];
   for (const spot of spots) {
     for (const heading_deg of headings) {
+      const canvas = document.createElement("canvas");
       await drawMap(canvas, { above: world.toDataURL(), path_xy: [spot], heading_deg, decisions: 0 });
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       seen.push(data.filter((red, i) => i % 4 === 0 && red > 200 && data[i + 1] < 140).length);
