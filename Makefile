@@ -39,11 +39,11 @@ demo-endpoint: $(BIN)/.ready $(BIN)/.compiled  ## the demo with its teacher behi
 
 test: lint types quick slow  ## lint, type-check and run all tests
 
-# The browser that the tests of the playground drive: Debian's. Elsewhere those tests are skipped, and say so.
+# The browser that the tests of the pages drive: Debian's. Elsewhere those tests are skipped, and say so.
 browser:
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 		apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium >/dev/null; } || \
-		echo "no chromium: install it to run tests/evaluation/test_watch_browser.py, which is skipped now"
+		echo "no chromium: install it to run the tests in a browser, which are skipped now"
 
 lint: $(BIN)/.dev  ## ruff and the import contract
 	$(BIN)/ruff check .

@@ -124,7 +124,7 @@ def serve(
         list[str],
         typer.Argument(
             help="Run folders, checkpoint folders or shipped base models (the first answers requests that "
-            "name none), and key=value overrides, such as port=8001 replicas=2"
+            "name none), and key=value overrides, such as port=8001 replicas=2 (docs/serve.md has them all)"
         ),
     ],
     watch: Annotated[
@@ -143,7 +143,10 @@ def serve(
 @app.command()
 def watch(
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="key=value overrides, such as student=URL port=8001")
+        list[str] | None,
+        typer.Argument(
+            help="key=value overrides, such as student=URL port=8001 (docs/watch.md has them all)"
+        ),
     ] = None,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
 ) -> None:

@@ -32,7 +32,12 @@ def told(what: str) -> Iterator[None]:
             f"{what}: no process of Ray's answered in time. Look at worker-*.err in the logs of its session "
             "(/tmp/ray/session_latest/logs on each node) for one that could not start"
         ) from error
-    except (RuntimeError, RayError) as error:
+    except (RuntimeError, TimeoutError, RayError) as error:
+        raise RunFailed(f"{what}: {error}") from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # Ray raises a bare one where a node does not start in time.
         raise RunFailed(f"{what}: {error}") from error
 
 

@@ -36,6 +36,9 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
     own, beside = split_overrides(overrides, watch)
     config = compose(ServeConfig, [], own)
     students = find_students(targets)
+    from serve import deployment
+
+    deployment.check(config, students)
     if watch:
         check_playground(config, beside)
     from student.student import Student
@@ -47,8 +50,6 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
     front = make_front(config)
     start_ray(OBJECT_STORE_MB, front.settings)
     import ray
-
-    from serve import deployment
 
     console = Console()
     try:
@@ -85,7 +86,10 @@ def find_student(target: str) -> tuple[StudentConfig, str]:
     Raises ValueError where there is none."""
     path = Path(target)
     if not (path / "config.yaml").is_file():
-        config = as_saved(StudentConfig(path=target))
+        try:
+            config = as_saved(StudentConfig(path=target))
+        except ValueError as error:
+            raise ValueError(f"{target} is no run folder (it has no config.yaml), and {error}") from error
         return config, config.folder().name
     folder = RunFolder.open(path)
     export = folder.exported("student")

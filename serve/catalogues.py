@@ -20,10 +20,18 @@ FORGET_S = 10.0
 
 
 class ReplicaState(BaseModel):
-    """What one replica serves; `trouble` is why it does not serve what it should."""
+    """What one replica serves; `trouble` is why it does not serve what it should ("": it does, or is yet to
+    try)."""
 
     revision: int
     trouble: str
+
+
+class Failure(NamedTuple):
+    """What a replica could not serve, and why."""
+
+    catalogue: Catalogue
+    reason: str
 
 
 class Wanted(NamedTuple):
@@ -40,8 +48,9 @@ class Catalogues(Protocol):
         """What should be served."""
         ...
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
-        """A replica says what it serves and what it counted, and hears what it should serve."""
+    async def sync(self, replica: str, serving: Catalogue, failure: Failure | None, metrics: bytes) -> Wanted:
+        """A replica says what it serves, what it failed to, and what it counted, and hears what it should
+        serve."""
         ...
 
     async def change(self, catalogue: Catalogue) -> None:
@@ -57,21 +66,29 @@ class Catalogues(Protocol):
         ...
 
 
+class _Heard(NamedTuple):
+    """A replica's last word."""
+
+    at_s: float
+    revision: int
+    failure: Failure | None
+    metrics: bytes
+
+
 class CatalogueTable:
     """`Catalogues` in this process."""
 
     def __init__(self, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
         self._catalogue, self._clock = catalogue, clock
-        self._heard: dict[str, tuple[float, ReplicaState, bytes]] = {}
+        self._heard: dict[str, _Heard] = {}
 
     async def current(self) -> Catalogue:
         return self._catalogue
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
+    async def sync(self, replica: str, serving: Catalogue, failure: Failure | None, metrics: bytes) -> Wanted:
         if serving.revision > self._catalogue.revision:
             self._catalogue = serving
-        state = ReplicaState(revision=serving.revision, trouble=trouble)
-        self._heard[replica] = self._clock(), state, metrics
+        self._heard[replica] = _Heard(self._clock(), serving.revision, failure, metrics)
         self._forget()
         return Wanted(self._catalogue, len(self._heard))
 
@@ -82,12 +99,18 @@ class CatalogueTable:
 
     async def states(self) -> dict[str, ReplicaState]:
         self._forget()
-        return {name: state for name, (_, state, _) in self._heard.items()}
+        return {name: self._state(heard) for name, heard in self._heard.items()}
 
     async def metrics(self) -> dict[str, bytes]:
         self._forget()
-        return {name: metrics for name, (_, _, metrics) in self._heard.items()}
+        return {name: heard.metrics for name, heard in self._heard.items()}
+
+    def _state(self, heard: _Heard) -> ReplicaState:
+        failure = heard.failure
+        # What it could not serve before says nothing about what it should serve now, and has not tried yet.
+        now = failure is not None and failure.catalogue == self._catalogue
+        return ReplicaState(revision=heard.revision, trouble=failure.reason if failure and now else "")
 
     def _forget(self) -> None:
         oldest = self._clock() - FORGET_S
-        self._heard = {name: heard for name, heard in self._heard.items() if heard[0] > oldest}
+        self._heard = {name: heard for name, heard in self._heard.items() if heard.at_s > oldest}

@@ -107,6 +107,12 @@ class SystemMessage(Lenient):
         return " ".join(part.text for part in self.content)
 
 
+class StreamOptions(Lenient):
+    """`include_usage`: the tokens are told in a last chunk of their own."""
+
+    include_usage: bool = False
+
+
 class ChatRequest(Lenient):
     """See the module's docstring."""
 
@@ -117,6 +123,7 @@ class ChatRequest(Lenient):
     temperature: float | None = Field(default=None, ge=0, le=100)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     stream: bool = False
+    stream_options: StreamOptions | None = None
     n: Literal[1] = 1
     actions: Candidates = ()
     notes: Candidates = ()
@@ -164,29 +171,38 @@ def _observation(request: ChatRequest, talk: Sequence[Message]) -> WireObservati
     )
 
 
-def completion(answer: ActResponse, prompt_tokens: int, reply_tokens: int) -> dict[str, Any]:
+def usage_of(prompt_tokens: int, reply_tokens: int) -> dict[str, int]:
+    """The tokens as OpenAI's API tells them."""
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": reply_tokens,
+        "total_tokens": prompt_tokens + reply_tokens,
+    }
+
+
+def completion(answer: ActResponse, usage: dict[str, int]) -> dict[str, Any]:
     """The answer as a chat completion."""
     message = {"role": "assistant", "content": join_reply(answer.note, answer.action)}
     return _envelope(answer, "chat.completion") | {
         "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
-        "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": reply_tokens,
-            "total_tokens": prompt_tokens + reply_tokens,
-        },
+        "usage": usage,
     }
 
 
-def chunks(answer: ActResponse) -> Iterator[str]:
-    """The answer as server-sent events, a word at a time. (It is decided whole: note and action are scored
-    against all candidates before the first word is known.)"""
+def chunks(answer: ActResponse, usage: dict[str, int] | None) -> Iterator[str]:
+    """The answer as server-sent events, a word at a time, and `usage` where it was asked for. (It is decided
+    whole: note and action are scored against all candidates before the first word is known.)"""
     head = _envelope(answer, "chat.completion.chunk")
+    if usage is not None:
+        head["usage"] = None  # until the last chunk tells it
     words = join_reply(answer.note, answer.action).split(" ")
     deltas: list[dict[str, str]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": word if index == 0 else f" {word}"} for index, word in enumerate(words)]
     for delta in deltas:
         yield _event(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
     yield _event(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if usage is not None:
+        yield _event(head | {"choices": [], "usage": usage})
     yield "data: [DONE]\n\n"
 
 

@@ -36,8 +36,8 @@ class Refused(RuntimeError):
 class Client:
     """A connection to one server; `key` is an API key. A decision is asked for up to `retries` times again
     while the server is busy or no process of it is there (429, 503, after the time that it names, if that is
-    within `timeout_s`), and while what stands before it answers in its place (5xx without a problem document)
-    or nothing does. `transport` is httpx's (None: the network)."""
+    within `timeout_s`), and while what stands before it answers in its place (5xx or 404 without a problem
+    document) or nothing does. `transport` is httpx's (None: the network)."""
 
     def __init__(
         self,
@@ -115,8 +115,11 @@ class Client:
 
 def _passing(response: httpx.Response) -> bool:
     """Whether the refusal says nothing about the request."""
-    ours = response.headers.get("Content-Type", "").startswith("application/problem+json")
-    return response.status_code in (429, 503) or (response.status_code >= 500 and not ours)
+    kind = response.headers.get("Content-Type", "")
+    ours = kind.startswith("application/problem+json")
+    # Ray's own proxy, once the replicas have left.
+    gone = response.status_code == 404 and kind.startswith("text/plain")
+    return response.status_code in (429, 503) or gone or (response.status_code >= 500 and not ours)
 
 
 def _taken(response: httpx.Response) -> httpx.Response:

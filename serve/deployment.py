@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+import ssl
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,9 @@ class StudentReplica:
         await self._fleet.drain()
 
 
-def start(config: ServeConfig, students: Mapping[str, StudentConfig], front: Front) -> str:
-    """Serve on the Ray cluster that this process has joined, behind `front`; returns the URL once it answers.
-    `students` are the models by name, the default first.
-
-    Raises ValueError where the port is taken, a file of keys is damaged, or a role's model is none of
-    `students`."""
+def check(config: ServeConfig, students: Collection[str]) -> None:
+    """Raise ValueError, before anything is started, where the port is taken, a file of keys or a certificate
+    is damaged, or a role's model is none of `students`."""
     for role, model in config.roles.items():
         if model not in students:
             raise ValueError(f"serve.roles.{role}={model} is not served: choose among {', '.join(students)}")
@@ -71,7 +69,17 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig], front: Fro
         from serve.keys import read_keys
 
         read_keys(Path(config.keys))  # said here, not by a replica that keeps dying
+    if config.tls_cert:
+        _check_certificate(config.tls_cert, config.tls_key)
     check_port(config.host, config.port)
+
+
+def start(config: ServeConfig, students: Mapping[str, StudentConfig], front: Front) -> str:
+    """Serve on the Ray cluster that this process has joined, behind `front`; returns the URL once it answers.
+    `students` are the models by name, the default first.
+
+    Raises ValueError as `check` does, and where the replicas do not fit on the cluster."""
+    check(config, students)
     _check_room(config)
     tls = {"ssl_certfile": _path(config.tls_cert), "ssl_keyfile": _path(config.tls_key)}
     options = {"host": front.host, "port": config.port, "request_timeout_s": None}
@@ -121,6 +129,17 @@ def stop() -> None:
 
 def _path(name: str) -> str | None:
     return os.path.abspath(name) if name else None
+
+
+def _check_certificate(certificate: str, key: str) -> None:
+    try:
+        # A password that is asked for would be waited for, by a process that nobody sees.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"serve.tls_cert={certificate} and serve.tls_key={key} are no certificate and its key: give PEM "
+            f"files, the key's without a password ({error})"
+        ) from error
 
 
 def _check_room(config: ServeConfig) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from serve.catalogue import Catalogue
-from serve.catalogues import Catalogues
+from serve.catalogues import Catalogues, Failure
 from serve.fleet import Fleet
 from serve.meters import Meters
 from serve.problems import Problem
@@ -43,8 +43,7 @@ class Follower:
         self._fleet, self._catalogues, self._meters, self._share = fleet, catalogues, meters, share
         self._clock = clock
         self._name = secrets.token_hex(4)
-        self._trouble = ""
-        self._failed: Catalogue | None = None
+        self._failure: Failure | None = None
         self._wait_s, self._again = 0.0, 0.0
 
     async def run(self) -> None:
@@ -65,8 +64,9 @@ class Follower:
         wanted = await self.tell()
         if wanted.revision <= self._fleet.catalogue.revision:
             return wanted
-        if wanted != self._failed:
-            self._failed, self._trouble, self._wait_s = None, "", 0.0
+        failed = self._failure
+        if failed is None or wanted != failed.catalogue:
+            self._wait_s = 0.0
         elif self._clock() < self._again:
             return wanted
         try:
@@ -77,11 +77,12 @@ class Follower:
                 except Exception:  # the load goes on, and what comes of it is told later
                     logger.exception("the shared catalogue cannot be told of a load")
             following.result()
-            self._failed, self._trouble = None, ""
+            self._failure = None
         except Problem as problem:
-            if self._trouble != problem.detail:
+            failure = Failure(wanted, problem.detail)
+            if failure != failed:
                 logger.warning("revision %d cannot be served: %s", wanted.revision, problem.detail)
-            self._failed, self._trouble = wanted, problem.detail
+            self._failure = failure
             self._wait_s = min(max(SYNC_S, 2 * self._wait_s), RETRY_MOST_S)
             self._again = self._clock() + self._wait_s
         return await self.tell()
@@ -89,6 +90,6 @@ class Follower:
     async def tell(self) -> Catalogue:
         """Say what is served and counted here; returns what should be served."""
         serving, metrics = self._fleet.catalogue, self._meters.text()
-        wanted = await self._catalogues.sync(self._name, serving, self._trouble, metrics)
+        wanted = await self._catalogues.sync(self._name, serving, self._failure, metrics)
         self._share(wanted.replicas)
         return wanted.catalogue

@@ -30,9 +30,11 @@ RAY_SETTINGS = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
 }
 """What a Ray that is started for serving is told: answers do not step behind whatever else runs on the
-machine, a request crosses no thread but the model's, and its line in the log waits for others."""
+machine, a request crosses no thread but the model's, its line in the log waits for others, and what stands
+before the replicas has a minute to come up (Ray's 15 s are too few on a machine that is busy otherwise)."""
 FOLDERS, FOLDER = Path("/tmp"), "retort-front-"
 """Short, whatever TMPDIR is: the path of a socket has 97 characters at most, and Ray adds 58."""
 THREADS = 4

@@ -20,6 +20,8 @@ import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+NO_LONGER = "{ status 404 } { res.hdr(content-type) -m beg text/plain }"
+"""What Ray says while the last replica leaves. A 404 of ours is a problem document."""
 PROBLEMS = {
     503: ("Service Unavailable", "the process that was asked has ended, or none is there yet: ask again"),
     400: ("Bad Request", "this is no HTTP request, or its head is too long"),
@@ -54,6 +56,7 @@ def mended(config: str, host: str, head_s: int, folder: Path) -> str:
 
     change(SIDE_DOORS, r"\g<1>127.0.0.1:\2", 2)
     rays = "".join(f"\n    http-request del-header {name}" for name in (*RAYS_HEADERS, COMPRESSION))
+    rays += f"\n    http-response deny deny_status 503 if {NO_LONGER}"
     change(SERVED, rf"\g<1>{f'[{host}]' if ':' in host else host}:\2{rays}", 1)
     change(ERROR_FILES, "", 3)
     change(NOBODY, r"\1deny deny_status 503", 1)
@@ -66,7 +69,13 @@ def mended(config: str, host: str, head_s: int, folder: Path) -> str:
 def response(status: int) -> bytes:
     """A whole HTTP response with a problem document."""
     title, detail = PROBLEMS[status]
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    error = {
+        "message": detail,
+        "type": title,
+        "param": None,
+        "code": str(status),
+    }  # as `serve.problems` has it
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": error}
     body = json.dumps(problem).encode()
     retry = "Retry-After: 1\r\n" if status == 503 else ""
     head = (

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, File, Form, Response, UploadFile
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serve import chat, model_routes, problems, session_routes
@@ -50,10 +51,13 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         with suppress(asyncio.CancelledError):
             await task
 
-    app = FastAPI(
+    # FastAPI's own page loads its scripts from elsewhere, where a machine may have no way to.
+    app = FastAPIOffline(
         title="Retort student",
         description="A student that sees what a player sees and says what to do next.",
         lifespan=following,
+        static_url="/docs/files",
+        redoc_url=None,  # it asks elsewhere for a picture
     )
     problems.install(app, meters.refused)
     limit = int(fleet.config.max_body_mib * 2**20)
@@ -138,9 +142,12 @@ def make_app(fleet: Fleet, keys: KeyRing, sessions: Sessions, catalogues: Catalo
         with service.used():
             prompts = service.prompts([asked])
             (answer,) = await decided(service, [asked], prompts)
+        usage = chat.usage_of(*service.tokens(prompts[0], answer))
         if request.stream:
-            return StreamingResponse(chat.chunks(answer), media_type="text/event-stream")
-        return chat.completion(answer, *service.tokens(prompts[0], answer))
+            asked_for = request.stream_options is not None and request.stream_options.include_usage
+            told = chat.chunks(answer, usage if asked_for else None)
+            return StreamingResponse(told, media_type="text/event-stream")
+        return chat.completion(answer, usage)
 
     session_routes.install(
         app, decide, fleet, sessions, keys, limit, fleet.config.session_expiry_s, meters.refused

@@ -42,6 +42,8 @@ def decode_image(data: bytes, max_pixels: int) -> Frame:
             return np.asarray(image.convert("RGB"), np.uint8)
     except Problem:
         raise
+    except Image.DecompressionBombError as error:  # its size is beyond what PIL opens at all
+        raise Problem(413, f"a frame is too large: at most {max_pixels} pixels") from error
     except Exception as error:  # PIL's decoders raise what they like on damaged bytes
         raise Problem(422, "a frame is no whole PNG or JPEG picture") from error
 

@@ -12,7 +12,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 
 from serve.catalogue import Catalogue
-from serve.catalogues import CatalogueTable, ReplicaState, Wanted
+from serve.catalogues import CatalogueTable, Failure, ReplicaState, Wanted
 from serve.config import ServeConfig
 from serve.problems import Problem
 from serve.sessions import Session, SessionInfo, SessionRequest, table_of
@@ -90,8 +90,8 @@ class SharedCatalogues:
         catalogue: Catalogue = await self._ask("current")
         return catalogue
 
-    async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
-        wanted: Wanted = await self._ask("sync", replica, serving, trouble, metrics)
+    async def sync(self, replica: str, serving: Catalogue, failure: Failure | None, metrics: bytes) -> Wanted:
+        wanted: Wanted = await self._ask("sync", replica, serving, failure, metrics)
         return wanted
 
     async def change(self, catalogue: Catalogue) -> None:

@@ -16,13 +16,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from serve.problems import Problem
 
 SCOPES = ("act", "chat", "admin")
 PREFIX = "retort_"
-Authorization = Annotated[str | None, Header()]
+
+
+class _Bearer(SecurityBase):
+    """The header as it came. The OpenAPI document names it as a key's: as a parameter, a reader of that
+    document must not send it (OpenAPI 3.1, Parameter Object)."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="An API key, where the server asks for one")
+        self.scheme_name = "key"
+
+    async def __call__(self, request: Request) -> str | None:
+        return request.headers.get("authorization")
+
+
+Authorization = Annotated[str | None, Security(_Bearer())]
 """The header that carries a key."""
 
 
@@ -55,12 +71,14 @@ def read_keys(file: Path) -> list[Key]:
 def add_key(file: Path, name: str, scopes: Sequence[str], per_minute: int) -> str:
     """Make a key, write its entry into `file` (for its owner alone to read), return the key.
 
-    Raises ValueError for an unknown scope or a name that is taken."""
+    Raises ValueError for an unknown scope, a name that is taken, or a folder that is not there."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise ValueError(f"a key's scopes are among {', '.join(SCOPES)}, not {', '.join(unknown) or 'none'}")
     if per_minute < 0:
         raise ValueError("a key's rate is 0 (no limit) or more requests per minute")
+    if not file.parent.is_dir():
+        raise ValueError(f"{file.parent} is no folder: make it, or name another --file")
     known = read_keys(file) if file.exists() else []
     if any(entry.name == name for entry in known):
         raise ValueError(f"{file} has a key named {name} already: choose another name")

@@ -50,15 +50,18 @@ class Problem(Exception):
 
 def where_and_why(error: ValidationError | RequestValidationError) -> str:
     """What does not fit, without the input itself: that may be megabytes, or no JSON (NaN)."""
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))  # an unknown field has its sender's name
-    return f"{where[:LONGEST]}: {first['msg'][:LONGEST]}"
+    # Where something may be of several kinds, the kind that fits furthest is the one that was meant.
+    meant = max(error.errors(), key=lambda one: len(one["loc"]))
+    # An unknown field has its sender's name; what has a bracket is pydantic's name of a kind.
+    where = ".".join(part for part in map(str, meant["loc"]) if "[" not in part)
+    return f"{where[:LONGEST]}: {meant['msg'][:LONGEST]}"
 
 
 def body_of(problem: Problem) -> dict[str, object]:
-    """The problem document."""
-    title = HTTPStatus(problem.status).phrase
-    return {"type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail}
+    """The problem document. Its `error` is OpenAI's form of it, the one that their clients show."""
+    title, detail = HTTPStatus(problem.status).phrase, problem.detail
+    error = {"message": detail, "type": title, "param": None, "code": str(problem.status)}
+    return {"type": "about:blank", "title": title, "status": problem.status, "detail": detail, "error": error}
 
 
 def document(problem: Problem) -> JSONResponse:
@@ -89,4 +92,8 @@ def install(app: FastAPI, count: Callable[[int], None]) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        return refuse(Problem(error.status_code, str(error.detail), error.headers))
+        asked, detail = request.url.path[:LONGEST], str(error.detail)
+        if detail == HTTPStatus(error.status_code).phrase:  # Starlette's own: of paths and methods
+            known = {404: f"there is no {asked} here", 405: f"{request.method} is not for {asked}: see Allow"}
+            detail = known.get(error.status_code, detail)
+        return refuse(Problem(error.status_code, detail, error.headers))

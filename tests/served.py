@@ -43,8 +43,24 @@ def served(folder: Path, log: Path, *overrides: str) -> Iterator[tuple[subproces
                 raise
 
 
-def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
+def children(process: subprocess.Popen[bytes], called: str) -> list[psutil.Process]:
+    """The processes below `process` that have `called` in their names or command lines."""
+    found = []
+    for one in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):  # one that has just ended is called nothing
+            if called in one.name() + "".join(one.cmdline()):
+                found.append(one)
+    return found
+
+
+def fronts(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Those of HAProxy."""
+    return [one for one in children(process, "haproxy") if one.name() == "haproxy"]
+
+
+def replicas(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Those of the student."""
+    return children(process, "ServeReplica:retort:student")
 
 
 def refuses(port: int) -> bool:

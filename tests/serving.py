@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 from tiny import ACTIONS, NOTES
 
 from serve.catalogue import Catalogue, first_catalogue
@@ -124,3 +125,20 @@ def problem(response: Any) -> dict[str, Any]:
     assert document["status"] == response.status_code
     assert document["detail"]
     return document
+
+
+def student_of(folders: Path, name: str) -> StudentConfig:
+    """One of the students in the fixture `folders`."""
+    return StudentConfig(path=str(folders / name), dtype="float32", device="cpu")
+
+
+def settings(folders: Path, **more: Any) -> ServeConfig:
+    """Of a server that may be offered them."""
+    return ServeConfig(models_under=str(folders), max_versions=3, **more)
+
+
+def answered_by(client: TestClient, **request: Any) -> str:
+    """MODEL@VERSION that answers a request."""
+    answer = client.post("/v1/act", content=body(observations(1)[0], **request), headers=JSON)
+    assert answer.status_code == 200, answer.text
+    return f"{answer.json()['model']}@{answer.json()['version']}"

@@ -59,8 +59,8 @@ def make_app(playground: Playground, keys: KeyRing) -> FastAPI:
         yield
         playground.student.close()
 
-    # FastAPI's own pages load from elsewhere, which the policy forbids.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    # No pages about it: FastAPI's load their scripts from elsewhere, which the policy forbids.
+    app = FastAPI(openapi_url=None, lifespan=lifespan)
     problems.install(app, _uncounted)
     app.add_middleware(
         BodyLimit,

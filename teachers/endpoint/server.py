@@ -56,7 +56,7 @@ class _Dropped(Exception):
 def make_app(config: FaultConfig) -> FastAPI:
     """The application; `app.state.asked` counts the completions that were asked for, `failed` those that
     a fault befell."""
-    app = FastAPI(title="Retort's scripted teacher endpoint")
+    app = FastAPI(openapi_url=None)  # no pages about it: FastAPI's load their scripts from elsewhere
     fate = Fate(config)
     app.state.asked = app.state.failed = 0
 

@@ -70,3 +70,14 @@ def test_a_process_that_does_not_answer_is_a_sentence_that_says_where_to_look() 
         ray_start.told("the learner did not start"),
     ):
         raise GetTimeoutError("Get timed out: some object(s) not ready.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Exception("The current node timed out during startup."), TimeoutError("HTTP proxies not available.")],
+)
+def test_what_ray_raises_where_it_does_not_start_in_time_is_a_sentence(error: Exception) -> None:
+    with pytest.raises(RunFailed, match=f"nothing runs: {error}"), ray_start.told("nothing runs"):
+        raise error
+    with pytest.raises(KeyError), ray_start.told("nothing runs"):
+        raise KeyError("a mistake of our own keeps its traceback")

@@ -4,42 +4,28 @@ Screenshots are kept in `artefacts/watch/` for a person to look at (git ignores 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import browsing
 import pytest
+from browsing import chromium, expect, needs_chromium
 from listening import running
 from watching import app_of, playground_of
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: install the dev extra")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `apt-get install chromium` as root"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), needs_chromium]
 PICTURES = Path(__file__).parents[2] / "artefacts" / "watch"
-PATIENCE_MS = 120_000
-"""The simulator may be compiling."""
-expect = sync_api.expect
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir(parents=True)
-    # As root, which CI is, Chromium has no sandbox of its own.
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*root, "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +34,11 @@ def url(student_url: str) -> Iterator[str]:
         yield address
 
 
-class Watched:
-    """A page that remembers what went wrong on it."""
+class Watched(browsing.Watched):
+    """The playground's page."""
 
     def __init__(self, browser: Any, width: int, height: int, **settings: Any) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": height}, **settings)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        self.width, self.height, self.wrong = width, height, list[str]()
-        self.page.on("console", lambda message: self.wrong.append(message.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
-        self.page.on("response", self._refused)
-
-    def _refused(self, response: Any) -> None:
-        if response.status >= 400:
-            self.wrong.append(f"{response.status}: {response.url}")
+        super().__init__(browser, PICTURES, width, height, **settings)
 
     def settled(self) -> None:
         expect(self.page.locator("body")).not_to_have_attribute("aria-busy", "true")
@@ -74,22 +48,6 @@ class Watched:
 
     def over(self) -> bool:
         return bool(self.page.locator("#step").is_disabled())
-
-    def shoot(self, name: str) -> Path:
-        """The whole page as it stands, in a file that outlives the test."""
-        path = PICTURES / f"{name}.png"
-        # In a window as high as the page, what is fixed to the window's foot hides nothing.
-        whole: int = self.page.evaluate("() => document.documentElement.scrollHeight")
-        self.page.set_viewport_size({"width": self.width, "height": whole})
-        self.page.screenshot(path=path, full_page=True)
-        self.page.set_viewport_size({"width": self.width, "height": self.height})
-        assert path.stat().st_size > 10_000, "a page without anything on it"
-        return path
-
-    def fits(self) -> bool:
-        """Whether nothing has to be scrolled sideways."""
-        wide: int = self.page.evaluate("() => document.documentElement.scrollWidth")
-        return wide <= self.width
 
 
 def begun(watched: Watched, url: str, suite: str, level: str, index: int) -> None:
@@ -125,6 +83,9 @@ def test_a_goal_is_found_by_clicking_what_the_teacher_would(browser: Any, url: s
     watched.shoot("desk-reached")
     page.get_by_role("button", name="Next world").click()
     expect(page.locator("#where")).to_have_text("voxel/goal_name, validation world 6")
+    watched.settled()
+    page.goto(f"{url}/#voxel/goal_sound/validation/1/4")
+    expect(page.locator("#where")).to_have_text("voxel/goal_sound, validation world 4")
     watched.settled()
     assert watched.wrong == []
     watched.context.close()
@@ -247,4 +208,37 @@ def test_without_a_student_the_page_says_what_to_start(browser: Any, student_url
         page.locator("#actions button").first.click()
         expect(page.locator("#turns tr")).to_have_count(1)
         watched.shoot("no-student")
+    watched.context.close()
+
+
+ARROWS = """async ([spots, headings]) => {
+  const { drawMap } = await import("/map.js");
+  const world = document.createElement("canvas");
+  world.width = world.height = 64;
+  world.getContext("2d").fillRect(0, 0, 64, 64);
+  const seen = [];
+  for (const spot of spots) {
+    for (const heading_deg of headings) {
+      const canvas = document.createElement("canvas");
+      await drawMap(canvas, { above: world.toDataURL(), path_xy: [spot], heading_deg, decisions: 0 });
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      seen.push(data.filter((red, i) => i % 4 === 0 && red > 200 && data[i + 1] < 140).length);
+    }
+  }
+  return seen;
+}"""
+"""How many pixels of the arrow are on the map, with it at each of the spots, in each of the headings."""
+
+
+def test_the_arrow_on_the_map_is_whole_at_the_edge_of_the_world(browser: Any, url: str) -> None:
+    watched = Watched(browser, 1280, 900)
+    watched.page.goto(url)
+    expect(watched.page.locator("#student")).to_contain_text("voxel")
+    headings = [0, 45, 90, 180, 270]
+    middle, *edges = ([32, 32], [0, 0], [64, 0], [0, 64], [64, 64], [0, 32])
+    seen = watched.page.evaluate(ARROWS, [[middle, *edges], headings])
+    whole = seen[: len(headings)]
+    assert min(whole) > 200
+    assert seen == pytest.approx(whole * 6, rel=0.03)
+    assert watched.wrong == []
     watched.context.close()

@@ -31,3 +31,12 @@ def client(student: StudentConfig) -> Iterator[TestClient]:
     config = ServeConfig(max_body_mib=0.25, max_pixels=64 * 64)
     with TestClient(served_app(student, config), HERE, raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four tiny students, a to d; what a test adds is there for the others of its file."""
+    root = tmp_path_factory.mktemp("models")
+    for seed, name in enumerate("abcd"):
+        tiny_student(seed).save(root / name, {"title": name})
+    return root

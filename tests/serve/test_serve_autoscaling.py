@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
-import psutil
 import pytest
 import websockets.sync.client
-from served import children, served, until
+from served import replicas, served, until
 from serving import observations
 from tiny import ACTIONS
 
@@ -25,14 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 OPEN = 4
 """Connections that are held: load that costs no processor, however busy the machine is."""
 KEYS = ("max_replicas=2", "target_queue=2", "upscale_delay_s=0", "downscale_delay_s=1")
-
-
-def replicas(process: subprocess.Popen[bytes]) -> int:
-    told = []
-    for one in children(process):
-        with suppress(psutil.Error):  # one that has just ended is no replica
-            told.append(one.name() + "".join(one.cmdline()))
-    return sum("ServeReplica:retort:student" in one for one in told)
 
 
 def deciding(url: str) -> int:
@@ -45,7 +35,7 @@ def deciding(url: str) -> int:
 def test_load_brings_a_replica_and_its_absence_lets_it_go(folder: Path, tmp_path: Path) -> None:
     seen = observations(8)
     with served(folder, tmp_path / "log", *KEYS) as (process, url), ThreadPoolExecutor(1) as beside:
-        assert replicas(process) == 1
+        assert len(replicas(process)) == 1
         stop = threading.Event()
 
         def ask() -> int:
@@ -64,9 +54,9 @@ def test_load_brings_a_replica_and_its_absence_lets_it_go(folder: Path, tmp_path
                     socket = held.enter_context(websockets.sync.client.connect(address))
                     socket.send(json.dumps({"goal": {"text": "red"}, "actions": list(ACTIONS)}))
                     assert json.loads(socket.recv(timeout=20))["decisions"] == 0
-                until(lambda: replicas(process) == 2)
+                until(lambda: len(replicas(process)) == 2)
                 until(lambda: deciding(url) == 2)
-            until(lambda: replicas(process) == 1)
+            until(lambda: len(replicas(process)) == 1)
             time.sleep(1.0)
         finally:
             stop.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -90,6 +91,12 @@ def test_a_conversation_is_an_episode(student: StudentConfig) -> None:
             words.append(chunk.choices[0].delta.content or "")
         assert "".join(words) == answer.choices[0].message.content
         assert len([word for word in words if word]) > 1
+        stream = await ai.chat.completions.create(
+            model="tiny", messages=talk(), extra_body=OWN, stream=True, stream_options={"include_usage": True}
+        )
+        *before, last = [chunk async for chunk in stream]
+        assert (last.choices, last.usage) == ([], answer.usage)
+        assert {chunk.usage for chunk in before} == {None}
 
     with_openai(student, scene)
 
@@ -137,10 +144,21 @@ def test_what_is_no_episode_is_refused_as_openai_clients_expect(student: Student
 
     async def scene(ai: openai.AsyncOpenAI) -> None:
         for error, model, messages in cases:
-            with pytest.raises(error):
+            with pytest.raises(error) as refused:
                 await ai.chat.completions.create(model=model, messages=messages, extra_body=OWN)
+            assert re.search(r" - (model|(body\.)?messages)[\w.]*: ", str(refused.value)), (
+                "it tells the reason"
+            )
 
     with_openai(student, scene)
+
+
+def test_a_picture_from_elsewhere_is_told_what_is_wrong_with_it(client: TestClient) -> None:
+    """A message's content may be of two kinds: what is said is about the one that was sent."""
+    elsewhere = {"type": "image_url", "image_url": {"url": "http://example.org/frame.png"}}
+    asked = {"model": "tiny", "messages": [{"role": "user", "content": [elsewhere]}]}
+    told = problem(client.post("/v1/chat/completions", json=asked))
+    assert "image_url.url: String should match pattern '^data:image" in told["detail"]
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

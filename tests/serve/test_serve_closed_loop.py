@@ -18,7 +18,7 @@ import psutil
 import pytest
 import websockets.sync.client
 from listening import running
-from served import children, served, until
+from served import children, fronts, served, until
 from serving import observations, served_app
 from tiny import ACTIONS
 from websockets.exceptions import ConnectionClosed
@@ -107,10 +107,10 @@ def test_who_sends_without_waiting_is_let_go(student: StudentConfig, slow_model:
 @pytest.mark.parametrize("front", ["haproxy", "ray"])
 def test_a_flood_holds_no_memory_behind_either_front(folder: Path, tmp_path: Path, front: str) -> None:
     with served(folder, tmp_path / "log", f"front={front}", "deadline_s=3") as (process, url):
-        assert bool([one for one in children(process) if one.name() == "haproxy"]) == (front == "haproxy")
+        assert bool(fronts(process)) == (front == "haproxy")
         with Client(url) as client:
             client.act(observations(1)[0])
-            servers = [one for one in children(process) if _of_serve(one)]
+            servers = [*fronts(process), *children(process, "ServeReplica"), *children(process, "ProxyActor")]
             with grown_mib(servers) as grown:
                 for text in (STEP, "x" * 2**17):
                     connection, name = opened(url)
@@ -126,11 +126,6 @@ def test_a_flood_holds_no_memory_behind_either_front(folder: Path, tmp_path: Pat
             until(lambda name=name: httpx2.get(f"{url}/v1/sessions/{name}").status_code == 404)
 
 
-def _of_serve(process: psutil.Process) -> bool:
-    told = process.name() + "".join(process.cmdline())
-    return process.name() == "haproxy" or "ServeReplica" in told or "ProxyActor" in told
-
-
 @contextmanager
 def grown_mib(processes: list[psutil.Process]) -> Iterator[dict[str, float]]:
     """By how much each process was larger at most than it was, in MiB."""
@@ -141,7 +136,7 @@ def grown_mib(processes: list[psutil.Process]) -> Iterator[dict[str, float]]:
     def look() -> None:
         while not over.wait(0.02):
             for one in processes:
-                with suppress(psutil.NoSuchProcess):
+                with suppress(psutil.Error):
                     more = (one.memory_info().rss - before[one]) / MIB
                     name = f"{one.pid} {''.join(one.cmdline())[:40] or one.name()}"
                     grown[name] = max(grown.get(name, 0.0), more)

@@ -39,7 +39,7 @@ def test_nothing_but_the_served_address_is_open_behind_the_installed_ray(written
         config = mended(written, host, 10, Path("/x"))
         assert sorted(bound(config)) == sorted(["127.0.0.1", shown, "127.0.0.1"])
         assert "500.http" not in config
-        assert "status 404" not in config
+        assert "return status 404" not in config
 
 
 def test_the_changed_configuration_is_one_to_haproxy(written: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,22 @@ def test_with_keys_the_name_is_free_and_the_key_is_looked_at(student: StudentCon
         good = body(observations(1)[0])
         assert client.post("/v1/act", content=good, headers=headers).status_code == 200
         assert client.get("/readyz").status_code == 200
+
+
+def test_with_keys_anybody_reads_the_page_about_the_interface(student: StudentConfig, tmp_path: Path) -> None:
+    add_key(tmp_path / "keys.json", "ann", ["act"], 0)
+    app = served_app(student, keys=KeyRing(read_keys(tmp_path / "keys.json")))
+    with TestClient(app, "https://student.example") as client:
+        page = client.get("/docs").text
+        needed = re.findall(r"""(?:src|href|url)(?:=|: )["']([^"']+)""", page)
+        assert len(needed) >= 4, page
+        for path in needed:
+            assert path.startswith("/"), "it is somewhere else's"
+            assert client.get(path).status_code == 200
+        assert problem(client.get("/docs/files/none.js"))["status"] == 404
+        assert problem(client.get("/redoc"))["status"] == 404
+        schemes = client.get("/openapi.json").json()["components"]["securitySchemes"]
+        assert schemes["key"]["scheme"] == "bearer"
 
 
 def test_without_a_known_key_no_body_is_read(student: StudentConfig, tmp_path: Path) -> None:

@@ -87,6 +87,10 @@ def test_bad_requests_end_in_problem_documents(client: TestClient) -> None:
     ]
     for status, response in cases:
         assert problem(response)["status"] == status
+    assert problem(client.get("/v1/nothing"))["detail"] == "there is no /v1/nothing here"
+    wrong = client.get("/v1/act")
+    assert problem(wrong)["detail"] == "GET is not for /v1/act: see Allow"
+    assert wrong.headers["allow"] == "POST"
     assert client.post("/v1/act", content=good, headers=JSON).status_code == 200
 
 
@@ -176,6 +180,7 @@ def test_the_client_asks_again_for_what_got_lost_and_for_nothing_else(
     lost = [
         httpx2.Response(500, text="Internal Server Error"),
         httpx2.Response(429, headers={"Retry-After": "0"}),
+        httpx2.Response(404, text="Path '/v1/act' not found."),
     ]
     failures: list[Any] = [*lost, httpx2.ConnectError("reset")]
     sent = []
@@ -193,10 +198,10 @@ def test_the_client_asks_again_for_what_got_lost_and_for_nothing_else(
     monkeypatch.setattr("serve.client.BACKOFF_S", 0.001)
     with Client("http://test", transport=httpx2.MockTransport(answer)) as asking:
         assert asking.act(seen).model == "tiny"
-        assert len(sent) == 4
+        assert len(sent) == 5
         with pytest.raises(Refused, match="nobody"):
             asking.act(seen, model="nobody")
-        assert len(sent) == 5
+        assert len(sent) == 6
         failures.append(httpx2.Response(429, headers={"Retry-After": "3600"}))
         with pytest.raises(Refused, match="429"):
             asking.act(seen)

@@ -82,6 +82,11 @@ def test_replicas_grant_a_keys_rate_together(tmp_path: Path) -> None:
         assert refusal(ring, header) == refusal(ring, rare) == 429
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="none is no folder"):
+        add_key(tmp_path / "none" / "keys.json", "ann", ["act"], 0)
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"keys": [{"name": "a"}]}', "[1]"])
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "keys.json"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import logging
 import re
 import shutil
 import time
@@ -19,15 +17,25 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import HERE, JSON, body, catalogue, observations, problem, served_app, table
+from serving import (
+    HERE,
+    JSON,
+    answered_by,
+    body,
+    catalogue,
+    observations,
+    problem,
+    served_app,
+    settings,
+    student_of,
+    table,
+)
 from starlette.testclient import TestClient
-from tiny import ACTIONS, NOTES, tiny_student
+from tiny import ACTIONS, NOTES
 
-from serve.catalogue import Catalogue, first_catalogue
-from serve.catalogues import CatalogueTable, Wanted
-from serve.config import ServeConfig
+from serve.catalogue import first_catalogue
+from serve.catalogues import CatalogueTable
 from serve.fleet import Fleet
-from serve.follower import Follower
 from serve.http import make_app
 from serve.keys import KeyRing, add_key, read_keys
 from serve.meters import Meters, merged
@@ -37,33 +45,10 @@ from student.config import USAGE, StudentConfig, write_usage
 from student.fingerprint import fingerprint
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four tiny students, a to d."""
-    root = tmp_path_factory.mktemp("models")
-    for seed, name in enumerate("abcd"):
-        tiny_student(seed).save(root / name, {"title": name})
-    return root
-
-
 @pytest.fixture
 def client(folders: Path) -> Iterator[TestClient]:
     with TestClient(served_app(student_of(folders, "a"), settings(folders)), HERE) as opened:
         yield opened
-
-
-def student_of(folders: Path, name: str) -> StudentConfig:
-    return StudentConfig(path=str(folders / name), dtype="float32", device="cpu")
-
-
-def settings(folders: Path, **more: Any) -> ServeConfig:
-    return ServeConfig(models_under=str(folders), max_versions=3, **more)
-
-
-def answered_by(client: TestClient, **request: Any) -> str:
-    answer = client.post("/v1/act", content=body(observations(1)[0], **request), headers=JSON)
-    assert answer.status_code == 200, answer.text
-    return f"{answer.json()['model']}@{answer.json()['version']}"
 
 
 CHANGE = st.tuples(
@@ -300,162 +285,6 @@ def test_a_version_is_kept_until_who_chose_it_has_asked(
     changed, answered = asyncio.run(run())
     assert (changed.status_code, answered.status_code) == (200, 200)
     assert {one["version"] for one in answered.json()["responses"]} == {fingerprint(folders / "a")}
-
-
-def test_a_keeper_that_forgot_is_told_again_and_a_conflict_is_refused(folders: Path) -> None:
-    first = catalogue(tiny=student_of(folders, "a"))
-    fleet = Fleet(settings(folders), first)
-
-    async def run() -> Catalogue:
-        shared = CatalogueTable(first)
-        follower = Follower(fleet, shared, Meters(fleet), print)
-        student, version = fleet.student_at("b", "tiny")
-        await shared.change(first.offering("tiny", version, student, 1.0))
-        with pytest.raises(Problem, match="somebody else"):
-            await shared.change(first.offering("tiny", version, student, 0.5))
-        await follower.sync()
-        reborn = CatalogueTable(first)
-        await Follower(fleet, reborn, Meters(fleet), print).sync()
-        return (await reborn.sync("another", first, "", b"")).catalogue
-
-    found = asyncio.run(run())
-    assert found == fleet.catalogue
-    assert found.models[0].versions[0].name == fingerprint(folders / "b")
-
-
-def test_a_load_goes_on_while_nobody_can_be_told_of_it(
-    folders: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = catalogue(tiny=student_of(folders, "a"))
-    fleet = Fleet(settings(folders), first)
-    heard: list[int] = []
-
-    class Shared(CatalogueTable):
-        async def sync(self, replica: str, serving: Catalogue, trouble: str, metrics: bytes) -> Wanted:
-            heard.append(serving.revision)
-            if len(heard) == 2:  # the first word while it loads
-                raise Problem(503, "being replaced")
-            return await super().sync(replica, serving, trouble, metrics)
-
-    monkeypatch.setattr("serve.follower.HEARTBEAT_S", 0.01)
-    load = Fleet._load
-    monkeypatch.setattr(Fleet, "_load", lambda *asked: (time.sleep(0.2), load(*asked))[1])
-
-    async def run() -> None:
-        shared = Shared(first)
-        student, version = fleet.student_at("b", "tiny")
-        await shared.change(first.offering("tiny", version, student, 1.0))
-        await Follower(fleet, shared, Meters(fleet), print).sync()
-
-    asyncio.run(run())
-    assert len(heard) > 3
-    assert (fleet.catalogue.revision, heard[-1]) == (2, 2)
-
-
-def test_a_version_that_cannot_be_loaded_is_told_and_the_old_one_serves_on(
-    folders: Path, tmp_path: Path
-) -> None:
-    first = catalogue(tiny=student_of(folders, "a"))
-    fleet = Fleet(settings(folders), first)
-    gone = StudentConfig(path=str(tmp_path / "gone"), device="cpu")
-
-    async def run() -> dict[str, Any]:
-        shared = CatalogueTable(first)
-        follower = Follower(fleet, shared, Meters(fleet), print)
-        await shared.change(first.offering("tiny", "0" * 12, gone, 0.5))
-        await follower.sync()
-        return {name: state.trouble for name, state in (await shared.states()).items()}
-
-    (trouble,) = asyncio.run(run()).values()
-    assert "cannot be served" in trouble
-    assert fleet.catalogue == first
-
-
-def test_what_cannot_be_loaded_is_tried_ever_more_seldom_and_what_is_new_at_once(
-    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = catalogue(tiny=student_of(folders, "a"))
-    fleet = Fleet(settings(folders), first)
-    late = tmp_path / "late"
-    version = fingerprint(folders / "b")
-    now, tried = 0.0, list[float]()
-    hold = Fleet._hold
-
-    async def counted(self: Fleet, place: Any, student: StudentConfig) -> None:
-        if place[1] != fingerprint(folders / "a"):
-            tried.append(now)
-        await hold(self, place, student)
-
-    monkeypatch.setattr(Fleet, "_hold", counted)
-
-    async def run() -> None:
-        nonlocal now
-        shared = CatalogueTable(first)
-        follower = Follower(fleet, shared, Meters(fleet), lambda _: None, lambda: now)
-        missing = first.offering("tiny", version, replace(student_of(folders, "b"), path=str(late)), 0.5)
-        await shared.change(missing)
-        for _ in range(800):  # as `run` does
-            await follower.sync()
-            now += 0.5
-        waits = [after - before for before, after in itertools.pairwise(tried)]
-        assert waits[:8] == [0.5, 1, 2, 4, 8, 16, 32, 60]
-        assert set(waits[8:]) == {60.0}
-        # Another reason is said, another catalogue tried at once and from short waits on.
-        late.mkdir()
-        (late / "config.json").write_text("{")
-        await _after(120.0, follower)
-        await shared.change(missing.offering("tiny", version, student_of(folders, "gone"), 0.5))
-        began, count = now, len(tried)
-        await _after(4.0, follower)
-        assert tried[count:] == [began, began + 0.5, began + 1.5, began + 3.5]
-        shutil.copytree(folders / "b", folders / "gone")
-        await _after(4.0, follower)
-        assert fleet.catalogue.revision == 3
-
-    async def _after(seconds: float, follower: Follower) -> None:
-        nonlocal now
-        ends = now + seconds
-        while now < ends:
-            await follower.sync()
-            now += 0.5
-
-    try:
-        with caplog.at_level(logging.WARNING, logger="ray.serve"):
-            asyncio.run(run())
-    finally:
-        shutil.rmtree(folders / "gone", ignore_errors=True)
-    said = [one.getMessage() for one in caplog.records if "cannot be served" in one.getMessage()]
-    assert [one[:10] for one in said] == ["revision 2", "revision 2", "revision 3"], said
-
-
-def test_a_replica_that_is_behind_changes_what_all_should_serve(folders: Path, tmp_path: Path) -> None:
-    """It cannot load what was offered elsewhere; its own administrator takes that out again."""
-    first = catalogue(tiny=student_of(folders, "a"))
-    shared = CatalogueTable(first)
-    gone = StudentConfig(path=str(tmp_path / "gone"), device="cpu")
-    asyncio.run(shared.change(first.offering("tiny", "0" * 12, gone, 0.5)))
-    app = make_app(Fleet(settings(folders), first), KeyRing(None), table(), shared)
-    with TestClient(app, HERE) as client:
-        assert client.get("/v1/models").json()["data"][0]["versions"][0]["share"] == 1.0
-        left = client.delete("/v1/models/tiny", params={"version": "0" * 12})
-        assert (left.status_code, left.json()["revision"]) == (200, 3), left.text
-        assert client.put("/v1/models/tiny", json={"folder": "b"}).status_code == 200
-        assert answered_by(client) == f"tiny@{fingerprint(folders / 'b')}"
-
-
-def test_an_older_catalogue_does_not_take_the_place_of_a_later_one(folders: Path) -> None:
-    first = catalogue(tiny=student_of(folders, "a"))
-    fleet = Fleet(settings(folders), first)
-    student, version = fleet.student_at("b", "tiny")
-    second = first.offering("tiny", version, student, 0.5)
-    third = second.without("tiny", version)
-
-    async def run() -> None:
-        await asyncio.gather(fleet.follow(third), fleet.follow(second))
-
-    asyncio.run(run())
-    assert fleet.catalogue == third
-    assert [service.version for service in fleet.services] == [fingerprint(folders / "a")]
 
 
 def test_the_meters_of_all_replicas_are_told_apart(folders: Path) -> None:

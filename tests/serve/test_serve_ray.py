@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ import httpx2
 import psutil
 import pytest
 import websockets.sync.client
-from served import children, refuses, served, until
-from serving import observations, self_signed
+from served import children, fronts, refuses, replicas, served, until
+from serving import body, observations, self_signed
 from tiny import ACTIONS, NOTES, tiny_student
 
 from serve.client import Client, Refused
@@ -127,11 +129,10 @@ def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path
     add_key(tmp_path / "keys.json", "test", ["act"], 0)
     with served(folder, tmp_path / "log", "host=0.0.0.0", f"keys={tmp_path / 'keys.json'}") as (process, url):
         port = int(url.rpartition(":")[2])
-        fronts = [one for one in children(process) if one.name() == "haproxy"]
-        of_serve = [one for one in children(process) if "ServeReplica" in "".join(one.cmdline())]
+        proxies = fronts(process)
         open_ = {
             socket_.laddr.port
-            for one in [*fronts, *of_serve]
+            for one in [*proxies, *children(process, "ServeReplica")]
             for socket_ in one.net_connections()
             if socket_.status == "LISTEN" and socket_.laddr.ip == "0.0.0.0"
         }
@@ -139,17 +140,17 @@ def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path
         process.kill()
         process.wait()
     until(lambda: refuses(port))
-    psutil.wait_procs(fronts, timeout=30)
-    assert not any(front.is_running() for front in fronts)
+    psutil.wait_procs(proxies, timeout=30)
+    assert not any(front.is_running() for front in proxies)
 
 
 def test_a_killed_front_comes_back_and_its_absence_is_no_refusal(folder: Path, tmp_path: Path) -> None:
     with served(folder, tmp_path / "log") as (process, url), Client(url, retries=12) as client:
-        (front,) = [one for one in children(process) if one.name() == "haproxy"]
+        (front,) = fronts(process)
         front.kill()
         assert client.act(observations(1)[0]).action in ACTIONS
         assert httpx2.get(f"{url}/readyz").status_code == 200
-        assert len([one for one in children(process) if one.name() == "haproxy"]) == 1
+        assert len(fronts(process)) == 1
 
 
 def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
 def test_over_tls_ray_s_own_proxy_answers(folder: Path, tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     with served(folder, tmp_path / "log", f"tls_cert={certificate}", f"tls_key={key}") as (process, url):
-        assert not [one for one in children(process) if one.name() == "haproxy"]
+        assert not fronts(process)
         trusting = httpx2.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
         with Client(url.replace("http", "https"), transport=trusting) as client:
             assert client.act(observations(1)[0]).action in ACTIONS
@@ -177,6 +178,28 @@ def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "choose another with port=" in done.stderr
+
+
+def test_who_asks_while_it_ends_is_answered_or_told_to_ask_again(folder: Path, tmp_path: Path) -> None:
+    seen = json.loads(body(observations(1)[0]))
+    told: Counter[tuple[int, str]] = Counter()
+    with served(folder, tmp_path / "log") as (process, url):
+
+        def ask() -> None:
+            with httpx2.Client(base_url=url, timeout=30) as client:
+                while process.poll() is None:
+                    with suppress(httpx2.TransportError):  # it has ended, or HAProxy has been replaced
+                        answer = client.post("/v1/act", json=seen)
+                        told[answer.status_code, answer.headers["content-type"]] += 1
+
+        with ThreadPoolExecutor(4) as many:
+            asking = [many.submit(ask) for _ in range(4)]
+            until(lambda: told[200, "application/json"] > 20)
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+            for one in asking:
+                one.result()
+    assert set(told) <= {(200, "application/json"), (503, "application/problem+json")}
 
 
 def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path: Path) -> None:
@@ -202,13 +225,9 @@ def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path
                 assert [one["revision"] for one in changed["replicas"].values()] == [2, 2]
                 after = len(answers) + 8  # what was on its way may still be of the old one
                 time.sleep(2)
-                replicas = [
-                    child
-                    for child in children(process)
-                    if "ServeReplica:retort:student" in child.name() + "".join(child.cmdline())
-                ]
-                assert len(replicas) == 2
-                replicas[0].kill()
+                asked = replicas(process)
+                assert len(asked) == 2
+                asked[0].kill()
                 time.sleep(15)
             finally:
                 stop.set()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
@@ -54,6 +55,7 @@ def plain(observation: Observation) -> dict[str, Any]:
     return values
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(OBSERVATIONS)
 def test_an_observation_survives_the_wire_to_the_bit(seen: Observation) -> None:
     sent = from_observation(seen).model_dump_json()
@@ -124,6 +126,11 @@ def test_a_pictures_size_is_refused_before_it_is_decoded() -> None:
     wide = base64.b64decode(encode_frame(np.zeros((9, 300, 3), np.uint8)))
     with pytest.raises(Problem, match="too large") as refused:
         decode_image(wide, 9 * 299)
+    assert refused.value.status == 413
+    head = b"IHDR" + (65_535).to_bytes(4, "big") * 2 + wide[24:29]  # more than PIL would open
+    huge = wide[:12] + head + zlib.crc32(head).to_bytes(4, "big") + wide[33:]
+    with pytest.raises(Problem, match="too large") as refused:
+        decode_image(huge, PIXELS)
     assert refused.value.status == 413
     small = base64.b64decode(encode_frame(np.zeros((4, 16, 3), np.uint8)))
     with pytest.raises(Problem, match="too small"):

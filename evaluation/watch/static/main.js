@@ -221,6 +221,7 @@ $("next").addEventListener("click", nextWorld);
 $("play").addEventListener("click", play);
 $("speed").addEventListener("input", tellSpeed);
 $("key-form").addEventListener("submit", event => { event.preventDefault(); api.useKey($("key").value); setUp(); });
+addEventListener("hashchange", () => { if (readLink()) begin(); }); // a link put into the address of an open page
 addEventListener("pagehide", () => { if (scene) api.close(scene.id).catch(() => {}); });
 addEventListener("pageshow", event => { if (event.persisted && scene) begin(); });
 listenForPictures(() => $("suite").value);

@@ -1,6 +1,8 @@
 // The world from above with the path walked: a ring where it began, an arrow where the student is.
 
 const RING = "#39d98a", HEAD = "#ff5d47", PATH = "#ffd23f"; // seen on grass, sand and snow
+const SIDE = 640; // twice the layout's pixels are enough for any screen, and a fixed size keeps resizing free
+const SIZE = 22, MARGIN = 28; // of the arrow, from its middle; around the world: at its edge too, the arrow is whole
 
 function line(context, points, colour, width) {
   context.strokeStyle = colour;
@@ -36,14 +38,15 @@ export async function drawMap(canvas, scene) {
   image.src = scene.above;
   await image.decode();
   if (turn !== drawn) return; // a later state was quicker
-  // Twice the layout's pixels are enough for any screen, and a fixed size keeps resizing free.
-  const side = 640, scale = side / Math.max(image.naturalWidth, image.naturalHeight);
-  canvas.width = Math.round(image.naturalWidth * scale);
-  canvas.height = Math.round(image.naturalHeight * scale);
-  canvas.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+  const scale = (SIDE - 2 * MARGIN) / Math.max(image.naturalWidth, image.naturalHeight);
+  const width = Math.round(image.naturalWidth * scale), height = Math.round(image.naturalHeight * scale);
+  canvas.width = width + 2 * MARGIN;
+  canvas.height = height + 2 * MARGIN;
+  canvas.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
   const context = canvas.getContext("2d");
+  context.translate(MARGIN, MARGIN);
   context.imageSmoothingEnabled = false;
-  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  context.drawImage(image, 0, 0, width, height);
   const points = scene.path_xy.map(([x, y]) => [x * scale, y * scale]);
   context.lineJoin = context.lineCap = "round";
   line(context, points, "rgba(0,0,0,.7)", 11);
@@ -59,7 +62,7 @@ export async function drawMap(canvas, scene) {
   context.lineWidth = 5;
   context.strokeStyle = RING;
   context.stroke();
-  arrow(context, points[points.length - 1], scene.heading_deg, 22);
+  arrow(context, points[points.length - 1], scene.heading_deg, SIZE);
   const [x, y] = scene.path_xy[scene.path_xy.length - 1].map(Math.round);
   canvas.setAttribute("aria-label",
     `Map from above: after ${scene.decisions} decisions at ${x}, ${y}, facing ${scene.heading}`);
