@@ -1,8 +1,9 @@
 """The call desk as a process of its own, for teacher replicas in several processes.
 
 Invariant: no call to the desk waits without a deadline, and one that it passes leaves the label open for
-later; a desk that died is started again by Ray and goes on from its recording (what was in flight is then
-asked again, and not counted until it has ended; a verdict is found again).
+later; a desk that died is started again by Ray and goes on from its recording and from its journal of the
+calls under way, so its limits hold over them (a verdict is found again; a question whose leave was on its way
+to the asker when the desk died waits until it counts as lost).
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class DeskProcess:
     """A `CallDesk` behind Ray; methods as in `teachers.backends.desk.Desk`."""
 
     def __init__(self, config: TeacherConfig, path: Path, run: str) -> None:
-        self._desk = open_desk(config, path, run)
+        journal = path.with_name(f"{path.name}.{run or 'desk'}.flights")
+        again = bool(ray.get_runtime_context().was_current_actor_reconstructed)
+        self._desk = open_desk(config, path, run, journal, again)
 
     def do(self, what: str, *arguments: Any) -> Any:
         """Call one of the desk's methods."""

@@ -12,6 +12,7 @@ from typing import Any
 from teachers.babyai import BabyAIRuleExpert, BabyAITeacher
 from teachers.backends.caller import Caller, Chat
 from teachers.backends.desk import CallDesk, Desk
+from teachers.backends.flights import Flights
 from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call
 from teachers.config import TeacherConfig
@@ -68,13 +69,17 @@ def recording_of(config: TeacherConfig, folder: Path) -> Path:
     return Path(config.endpoint.recording or folder / "calls.sqlite").resolve()
 
 
-def open_desk(config: TeacherConfig, path: Path, run: str = "") -> CallDesk:
-    """The desk over the recording at `path`; what it asks is charged to `run` (its folder's name). Raises
-    ValueError for a file that is no recording, or a replay without one."""
+def open_desk(
+    config: TeacherConfig, path: Path, run: str = "", journal: Path | None = None, again: bool = False
+) -> CallDesk:
+    """The desk over the recording at `path`; what it asks is charged to `run` (its folder's name). Where it
+    may die before its callers it keeps a `journal` of the calls under way, and one that is started `again`
+    goes on from it. Raises ValueError for a file that is no recording, or a replay without one."""
     replay = config.backend == "recorded"
     if replay and not path.is_file():
         raise ValueError(f"there is no recording {path} to replay; name one in teacher.endpoint.recording")
-    return CallDesk(config.endpoint, Recording(path, run), replay)
+    flights = Flights(journal, again)
+    return CallDesk(config.endpoint, Recording(path, run), replay, flights=flights, again=again)
 
 
 def key_of(config: TeacherConfig) -> str:

@@ -176,3 +176,23 @@ def test_a_killed_replicas_lines_come_back_on_ray(tmp_path: Path) -> None:
         assert time.monotonic() - began > 0.5 * LOST_S
     finally:
         ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_desk_that_ray_starts_again_counts_the_calls_under_way(tmp_path: Path) -> None:
+    import ray
+
+    from actors.ray_desk import start_desk
+    from cluster.ray_start import start_ray
+
+    start_ray(256)
+    try:
+        endpoint = EndpointConfig(in_flight=2, timeout_s=60.0)
+        desk = start_desk(TeacherConfig(backend="openai", endpoint=endpoint), tmp_path / "calls.sqlite")
+        assert [desk.open(key, 1).kind for key in ("a", "b", "c")] == ["ask", "ask", "line"]
+        ray.kill(desk.handle, no_restart=False)
+        assert desk.open("c", 1).kind == "line"
+        desk.close("a", "actor", {}, Call("{}", "m", 60, 40, 0.1))
+        assert [desk.open(key, 1).kind for key in ("c", "d")] == ["ask", "line"]
+    finally:
+        ray.shutdown()
