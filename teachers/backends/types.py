@@ -73,6 +73,16 @@ class Ask:
         return wired
 
 
+EMBEDDING = "embedding"
+"""The purpose of a question for vectors: one message a text, and an answer that is a JSON list of them."""
+
+
+def embedding_ask(model: str, texts: tuple[str, ...]) -> Ask:
+    """The question for the vectors of `texts`."""
+    messages = tuple(Message("user", text) for text in texts)
+    return Ask(EMBEDDING, messages, "", model, None, 0, structure="none")
+
+
 def address(told: Mapping[str, Any]) -> str:
     """The key of a question that is `told` (see `Ask.told`)."""
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
