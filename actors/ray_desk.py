@@ -8,7 +8,6 @@ to the asker when the desk died waits until it counts as lost).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,9 +47,9 @@ class RemoteDesk:
         ticket: Ticket = self._do("open", key, tokens)
         return ticket
 
-    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+    def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
         """See `Desk.close`."""
-        standing: Call = self._do("close", key, purpose, dict(told), call)
+        standing: Call = self._do("close", key, purpose, told, call)
         return standing
 
     def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
@@ -58,9 +57,9 @@ class RemoteDesk:
         wide: bool = self._do("fail", key, reason, trouble, retry_after_s)
         return wide
 
-    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+    def give_up(self, key: str, purpose: str, told: str, reason: str) -> None:
         """See `Desk.give_up`."""
-        self._do("give_up", key, purpose, dict(told), reason)
+        self._do("give_up", key, purpose, told, reason)
 
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""

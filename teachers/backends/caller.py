@@ -91,7 +91,7 @@ class Caller:
                 if error.trouble == "rejected" or tries >= self._config.tries:
                     times = "" if error.trouble == "rejected" else f"no answer in {tries} tries: "
                     why = f"{times}{error}"
-                    self._desk.give_up(ask.key, ask.purpose, ask.told(), why)
+                    self._desk.give_up(ask.key, ask.purpose, ask.told, why)
                     raise NoAnswer(why) from error
                 backoff_s = min(BACKOFF_MOST_S, BACKOFF_S * 2.0 ** min(fails - 1, 10))
                 call, wait_s, reason = None, max(error.retry_after_s, backoff_s), str(error)
@@ -134,7 +134,7 @@ class Caller:
                 self._lines.release()
             with self._pacing:
                 self._pace.correct(call.tokens - tokens)
-            return self._desk.close(key, ask.purpose, ask.told(), call), 0.0, ""
+            return self._desk.close(key, ask.purpose, ask.told, call), 0.0, ""
         return ticket.call, ticket.wait_s, ticket.reason
 
     def _open(self, key: str, tokens: int, ends_s: float) -> Ticket:

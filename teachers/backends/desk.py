@@ -14,9 +14,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from teachers.backends.config import EndpointConfig
 from teachers.backends.flights import Flight, Flights
@@ -46,15 +46,15 @@ class Desk(Protocol):
         or `fail` it."""
         ...
 
-    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
-        """The answer; returns the one that stands."""
+    def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
+        """The answer to what was `told` (see `Ask.told`); returns the one that stands."""
         ...
 
     def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
         """No answer came. Returns whether the endpoint is out, or busy, for everybody."""
         ...
 
-    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+    def give_up(self, key: str, purpose: str, told: str, reason: str) -> None:
         """The question gets no answer: a replay of this run will not look for one."""
         ...
 
@@ -134,7 +134,7 @@ class CallDesk:
                 return Ticket("halted", reason=self._stop_writing(error, "the answer"))
             return Ticket("ask")
 
-    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+    def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
         """See `Desk.close`."""
         with self._lock:
             flight = self._ended(key)
@@ -176,7 +176,7 @@ class CallDesk:
                 self._probe_at_s = now + self._next_probe_s()
             return self._out
 
-    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+    def give_up(self, key: str, purpose: str, told: str, reason: str) -> None:
         """See `Desk.give_up`."""
         with self._lock:
             try:

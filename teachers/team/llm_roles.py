@@ -101,7 +101,7 @@ class LLMActor:
             if complaint := critic.before_action(situation, action):
                 raise Complaint(complaint)
             found = (self._skills.find(text, legal, ends_s) for text in reply.also_good)
-            others = {other for other in found if other}
+            others = {other for other in found if other not in (None, action)}
             good = {other for other in others if not critic.before_action(situation, other)}
             return Choice(action, tuple(sorted({action, *good})))
 

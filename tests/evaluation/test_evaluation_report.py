@@ -181,7 +181,7 @@ def test_calls_are_told_per_role_and_per_labelled_episode(run: Path) -> None:
     recording = Recording(run / "calls.sqlite")
     for purpose, count in (("actor", 6), ("manager", 2)):
         for i in range(count):
-            told = {"purpose": purpose, "i": i}
+            told = json.dumps({"purpose": purpose, "i": i})
             recording.put(f"{purpose}{i}", purpose, told, Call("{}", "m", 300, 100, 0.5, 0.0))
     rows = role_calls(recording)
     recording.close()
@@ -207,8 +207,10 @@ def test_a_run_that_shares_a_recording_tells_its_own_calls_of_it(run: Path, tmp_
     assert f"recording {shared} is not there" in page_of(run)
     mine, other = Recording(shared, run.name), Recording(shared, "other")
     for i in range(12):
-        (mine if i < 5 else other).put(str(i), "actor", {"i": i}, Call("{}", "m", 300, 100, 0.5, 0.0))
-    Recording(run / "calls.sqlite").put("0", "actor", {}, Call("{}", "m", 1, 1, 1.0))  # not what it names
+        (mine if i < 5 else other).put(
+            str(i), "actor", json.dumps({"i": i}), Call("{}", "m", 300, 100, 0.5, 0.0)
+        )
+    Recording(run / "calls.sqlite").put("0", "actor", "{}", Call("{}", "m", 1, 1, 1.0))  # not what it names
     page = page_of(run)
     assert "<td>actor</td><td>5</td><td>2,000</td>" in page
     assert "the calls of this run alone" in page

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -116,7 +115,7 @@ def test_a_pause_that_one_was_asked_for_holds_for_all(tmp_path: Path) -> None:
     assert desk.open("a", 1).kind == "ask"
     assert desk.open("under way", 1).kind == "ask"
     assert desk.fail("a", "busy", "busy", 5.0)
-    desk.close("under way", "actor", {}, CALL)  # does not lift the pause
+    desk.close("under way", "actor", "{}", CALL)  # does not lift the pause
     assert desk.open("b", 1).wait_s == pytest.approx(5.0)
     clock.sleep(5.0)
     assert desk.open("b", 1).kind == "ask"
@@ -144,7 +143,7 @@ def test_an_outage_is_probed_by_one_and_ends_for_all(tmp_path: Path) -> None:
     others = [desk.open(f"other {i}", 1) for i in range(20)]
     assert {ticket.kind for ticket in others} == {"wait"}
     assert others[0].reason == "down"
-    desk.close("probe", "actor", {}, CALL)
+    desk.close("probe", "actor", "{}", CALL)
     assert {desk.open(f"other {i}", 1).kind for i in range(20)} == {"ask"}
 
 
@@ -258,7 +257,7 @@ def test_a_shared_recording_spends_no_budget_but_that_of_who_asked(tmp_path: Pat
     first = CallDesk(config, Recording(file, "first"))
     for i in range(3):
         assert first.open(str(i), 100).kind == "ask"
-        first.close(str(i), "actor", {}, CALL)
+        first.close(str(i), "actor", "{}", CALL)
     assert first.open("more", 100).kind == "halted"
     second = CallDesk(config, Recording(file, "second"))
     assert second.open("0", 100).kind == "recorded"
@@ -271,7 +270,7 @@ def test_a_verdict_tells_how_many_questions_may_still_be_answered(tmp_path: Path
     _, _, desk, clock = made(tmp_path, lambda _: CALL, budget_tokens=100, timeout_s=30.0)
     for key in ("a", "b", "c"):
         assert desk.open(key, 1).kind == "ask"
-    desk.close("a", "actor", {}, CALL)
+    desk.close("a", "actor", "{}", CALL)
     assert desk.open("d", 1).kind == "halted"
 
     def in_flight() -> int:
@@ -280,7 +279,7 @@ def test_a_verdict_tells_how_many_questions_may_still_be_answered(tmp_path: Path
         return verdict.in_flight
 
     assert in_flight() == 2
-    desk.close("b", "actor", {}, CALL)
+    desk.close("b", "actor", "{}", CALL)
     assert in_flight() == 1
     clock.sleep(41.0)  # who asked has died
     assert in_flight() == 0
@@ -388,12 +387,12 @@ def test_a_desk_that_is_started_again_counts_the_calls_under_way(tmp_path: Path)
 
     first = desk(again=False)
     assert [first.open(key, 1).kind for key in ("over", "a", "b")] == ["ask", "ask", "line"]
-    first.close("over", "actor", {}, CALL)
+    first.close("over", "actor", "{}", CALL)
     assert first.open("b", 1).kind == "ask"
     second = desk(again=True)
     assert second.open("c", 1).kind == "line"
     assert second.open("a", 1).kind == "wait"  # it is asked once
-    second.close("a", "actor", {}, CALL)
+    second.close("a", "actor", "{}", CALL)
     assert second.open("c", 1).kind == "ask"
     third = desk(again=True)
     assert third.open("d", 1).kind == "line"
@@ -448,7 +447,7 @@ def test_a_journal_that_cannot_be_written_stops_the_questions(
 def test_who_waits_keeps_nobody_from_a_recorded_answer(tmp_path: Path) -> None:
     """One call at a time, and the one that waits for a rate limit sleeps without holding it."""
     desk = CallDesk(EndpointConfig(replica_in_flight=1), Recording(tmp_path / "calls.sqlite"))
-    desk.close(ASK.key, ASK.purpose, ASK.told(), CALL)
+    desk.close(ASK.key, ASK.purpose, ASK.told, CALL)
     assert desk.open("other", 1).kind == "ask"
     desk.fail("other", "busy", "busy", 30.0)
     caller = Caller(EndpointConfig(replica_in_flight=1), desk, Chat(lambda _: CALL))
@@ -465,7 +464,7 @@ def test_who_is_at_the_desk_keeps_no_line_to_the_endpoint_idle(tmp_path: Path) -
     allowed, written = 8, threading.Event()
 
     class SlowDesk(CallDesk):
-        def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+        def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
             assert key != ASK.key or written.wait(10)
             return super().close(key, purpose, told, call)
 
