@@ -265,7 +265,7 @@ def test_time_stands_beside_rounds_against_the_number_of_bodies(run: Path) -> No
     done = evaluation().model_copy(update={"crews": [one, two]})
     (run / "evaluation.json").write_text(done.model_dump_json())
     page = page_of(run)
-    assert "<td>2.75 (1.50 to 4.00)</td><td>1.75 + 1.00</td>" in page
+    assert "<td>2.75 (1.50&ndash;4.00)</td><td>1.75 + 1.00</td>" in page
     assert "wall seconds until the end" in page
     assert crew_row(two)["seconds_per_episode"] == 2.75
 
