@@ -100,7 +100,7 @@ def evaluate_run(
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.bodies:
-        labeler = make_labeler(config, folder, judged=True)
+        labeler = make_labeler(config, folder, judged=True, paced=True)
         done.crews = play_crews(config.evaluation, suites, labeler, config.frame_size)
         for crew in done.crews:
             console.print(
@@ -239,13 +239,15 @@ def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
     return StudentPolicy(Student.load(_exported(name, config, folder)))
 
 
-def make_labeler(config: RunConfig, folder: RunFolder, judged: bool = False) -> TeacherReplica:
+def make_labeler(
+    config: RunConfig, folder: RunFolder, judged: bool = False, paced: bool = False
+) -> TeacherReplica:
     """The teacher, as in training: over an endpoint, it goes on with the run's recording. `judged`: see
-    `JudgedTeacher`; else a label that is not to be had is just not there."""
+    `JudgedTeacher`; else a label that is not to be had is just not there. `paced`: see `Caller`."""
     if config.teacher.backend == "scripted":
         return TeacherReplica("teacher", TeacherMaker(config.teacher))
     desk = open_desk(config.teacher, recording_of(config.teacher, folder.path), folder.path.name)
-    maker = TeacherMaker(config.teacher, desk, key_of(config.teacher))
+    maker = TeacherMaker(config.teacher, desk, key_of(config.teacher), paced)
     threads = config.teacher.endpoint.lines
     if judged:
         return JudgedTeacher(maker, threads, desk.verdict)

@@ -6,7 +6,8 @@ world's message skill, and every word of it is in the scores.
 
 An episode's wall time is what it takes from its first state to its end, in two parts: the team's decisions
 (from the question for a round to its last label) and the world (frames, mirrors, ticks of the skills).
-Making the world is in neither: it is the same for any number of bodies.
+Making the world is in neither: it is the same for any number of bodies. (Answers of an endpoint that were
+recorded before, as those to the teacher's own score, take the time that they took then: `Caller`, `paced`.)
 """
 
 from __future__ import annotations

@@ -96,11 +96,12 @@ def key_of(config: TeacherConfig) -> str:
 class TeacherMaker:
     """Makes the teachers of one process: suite -> teacher. Picklable; `desk` (None for the scripted
     backend) may be one in another process, `key` is the endpoint's (see `key_of`). All teachers of a process
-    share its connections and its limits."""
+    share its connections and its limits. `paced`: see `Caller`."""
 
     config: TeacherConfig
     desk: Desk | None = None
     key: str = field(default="", repr=False)
+    paced: bool = False
     _caller: Caller | None = field(default=None, init=False, repr=False)
 
     def __call__(self, suite: str) -> Teacher:
@@ -123,7 +124,7 @@ class TeacherMaker:
         """The process's own, made when first asked for."""
         if self._caller is None:
             assert self.desk is not None
-            self._caller = Caller(self.config.endpoint, self.desk, self._chat())
+            self._caller = Caller(self.config.endpoint, self.desk, self._chat(), paced=self.paced)
         return self._caller
 
     def _chat(self) -> Chat:
@@ -134,4 +135,4 @@ class TeacherMaker:
         return OpenAIChat(self.config.endpoint, self.key)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "desk": self.desk, "key": self.key, "_caller": None}
+        return {**self.__dict__, "_caller": None}

@@ -78,6 +78,19 @@ def test_an_answer_is_asked_for_once(tmp_path: Path) -> None:
     assert chat.tries == 1
 
 
+def test_who_measures_time_waits_for_a_recorded_answer_as_long_as_it_took(tmp_path: Path) -> None:
+    """Once: a question that the same process asks again is not asked by anybody."""
+    config, clock = EndpointConfig(), Clock()
+    desk = CallDesk(config, Recording(tmp_path / "calls.sqlite"), clock=clock)
+    desk.close(ASK.key, ASK.purpose, ASK.told, replace(CALL, latency_s=2.5))
+    for paced, slept in ((False, 0.0), (True, 2.5)):
+        caller = Caller(config, desk, Chat(lambda _: CALL), clock.sleep, clock, paced=paced)
+        began = clock.slept
+        for _ in range(2):
+            assert caller.ask(ASK, caller.patience()).latency_s == 2.5
+        assert clock.slept - began == slept
+
+
 def test_identical_questions_in_flight_are_asked_once(tmp_path: Path) -> None:
     """Real threads and a real clock: nine wait for the one that asks."""
     release = threading.Event()
