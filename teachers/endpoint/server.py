@@ -198,5 +198,9 @@ def run_endpoint(config: FaultConfig, host: str, port: int) -> None:
             f"port {port} of {host} cannot be listened on ({error.strerror}): choose another with --port"
         ) from error
     print(f"teacher endpoint: http://{host}:{listener.getsockname()[1]}/v1, model {MODEL}", flush=True)
-    server = uvicorn.Server(uvicorn.Config(make_app(config), log_level="warning", access_log=False))
+    # Whoever waits for a silent answer keeps nobody from ending this: nothing here is worth finishing.
+    settings = uvicorn.Config(
+        make_app(config), log_level="warning", access_log=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(settings)
     server.run(sockets=[listener])
