@@ -1,13 +1,13 @@
 """The call desk as a process of its own, for teacher replicas in several processes.
 
 Invariant: no call to the desk waits without a deadline, and one that it passes leaves the label open for
-later; a desk that died is started again by Ray and goes on from its recording (what was in flight is then
-asked again, and not counted until it has ended; a verdict is found again).
+later; a desk that died is started again by Ray and goes on from its recording and from its journal of the
+calls under way, so its limits hold over them (a verdict is found again; a question whose leave was on its way
+to the asker when the desk died waits until it counts as lost).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,9 @@ class DeskProcess:
     """A `CallDesk` behind Ray; methods as in `teachers.backends.desk.Desk`."""
 
     def __init__(self, config: TeacherConfig, path: Path, run: str) -> None:
-        self._desk = open_desk(config, path, run)
+        journal = path.with_name(f"{path.name}.{run or 'desk'}.flights")
+        again = bool(ray.get_runtime_context().was_current_actor_reconstructed)
+        self._desk = open_desk(config, path, run, journal, again)
 
     def do(self, what: str, *arguments: Any) -> Any:
         """Call one of the desk's methods."""
@@ -45,9 +47,9 @@ class RemoteDesk:
         ticket: Ticket = self._do("open", key, tokens)
         return ticket
 
-    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+    def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
         """See `Desk.close`."""
-        standing: Call = self._do("close", key, purpose, dict(told), call)
+        standing: Call = self._do("close", key, purpose, told, call)
         return standing
 
     def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
@@ -55,9 +57,9 @@ class RemoteDesk:
         wide: bool = self._do("fail", key, reason, trouble, retry_after_s)
         return wide
 
-    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+    def give_up(self, key: str, purpose: str, told: str, reason: str) -> None:
         """See `Desk.give_up`."""
-        self._do("give_up", key, purpose, dict(told), reason)
+        self._do("give_up", key, purpose, told, reason)
 
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""

@@ -30,7 +30,7 @@ from evaluation.crews import play_crews
 from evaluation.evaluate import evaluate, record
 from evaluation.files import write_whole
 from evaluation.kept import KeptScores, digest_of
-from evaluation.records import Evaluation, Score, verdicts
+from evaluation.records import CrewScore, Evaluation, Score, verdicts
 from evaluation.report import write_report
 from ledger import Ledger
 from student.config import StudentConfig
@@ -100,12 +100,13 @@ def evaluate_run(
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.bodies:
-        labeler = make_labeler(config, folder, judged=True)
+        labeler = make_labeler(config, folder, judged=True, paced=True)
         done.crews = play_crews(config.evaluation, suites, labeler, config.frame_size)
         for crew in done.crews:
             console.print(
                 f"{crew.suite:26} {crew.bodies} bodies   {100 * crew.success:5.1f} %  "
-                f"{crew.rounds:.1f} rounds  {crew.seconds:.2f} s  n={crew.episodes}",
+                f"{crew.rounds:.1f} rounds  {crew.seconds:.2f} s (team {crew.team_seconds:.2f}, "
+                f"world {crew.world_seconds:.2f})  n={crew.episodes}",
                 highlight=False, markup=False, soft_wrap=True,
             )  # fmt: skip
         write_whole(folder.evaluation_file, done.model_dump_json())
@@ -126,7 +127,8 @@ def evaluate_run(
     report = write_report(folder.path)
     console.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        print(json.dumps([json_row(score) for score in scores]))
+        rows = [json_row(score) for score in scores] + [crew_row(crew) for crew in done.crews]
+        print(json.dumps(rows))
     return report
 
 
@@ -237,13 +239,15 @@ def make_policy(name: str, config: RunConfig, folder: RunFolder) -> Policy:
     return StudentPolicy(Student.load(_exported(name, config, folder)))
 
 
-def make_labeler(config: RunConfig, folder: RunFolder, judged: bool = False) -> TeacherReplica:
+def make_labeler(
+    config: RunConfig, folder: RunFolder, judged: bool = False, paced: bool = False
+) -> TeacherReplica:
     """The teacher, as in training: over an endpoint, it goes on with the run's recording. `judged`: see
-    `JudgedTeacher`; else a label that is not to be had is just not there."""
+    `JudgedTeacher`; else a label that is not to be had is just not there. `paced`: see `Caller`."""
     if config.teacher.backend == "scripted":
         return TeacherReplica("teacher", TeacherMaker(config.teacher))
     desk = open_desk(config.teacher, recording_of(config.teacher, folder.path), folder.path.name)
-    maker = TeacherMaker(config.teacher, desk, key_of(config.teacher))
+    maker = TeacherMaker(config.teacher, desk, key_of(config.teacher), paced)
     threads = config.teacher.endpoint.lines
     if judged:
         return JudgedTeacher(maker, threads, desk.verdict)
@@ -263,6 +267,23 @@ def json_row(score: Score) -> dict[str, object]:
         "iterations": score.iterations,
         "seconds_per_decision": score.seconds_per_decision,
         "model_calls_per_episode": score.model_calls_per_episode,
+    }
+
+
+def crew_row(crew: CrewScore) -> dict[str, object]:
+    """One row of `eval --json`: several bodies of the teacher's in one world."""
+    return {
+        "suite": crew.suite,
+        "policy": f"teacher, {crew.bodies} bodies",
+        "bodies": crew.bodies,
+        "n": crew.episodes,
+        "success": crew.success,
+        "interval": [crew.success_low, crew.success_high],
+        "metric": crew.metric,
+        "iterations": crew.rounds,
+        "seconds_per_episode": crew.seconds,
+        "team_seconds_per_episode": crew.team_seconds,
+        "world_seconds_per_episode": crew.world_seconds,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from PIL import Image
 from pydantic import BaseModel
@@ -93,9 +94,19 @@ class Said(BaseModel):
         return f"{when}: body {self.sender} to body {self.receiver}: {self.text}"
 
 
+class CrewTime(NamedTuple):
+    """What an episode of several bodies took: rounds, and wall seconds of the team's decisions and of the
+    world between them (`evaluation.crews` says what is in them)."""
+
+    rounds: int
+    team_s: float
+    world_s: float
+
+
 class CrewScore(BaseModel):
-    """So many bodies of the teacher's in one world: success and metric as in `Score`, `rounds` (one decision
-    of each body) and wall seconds per episode; `said` is every message."""
+    """So many bodies of the teacher's in one world: success and metric as in `Score`; `rounds` (one decision
+    of each body) and wall `seconds` per episode with 95 % intervals over the episodes, and the two parts of
+    the seconds (see `CrewTime`); `said` is every message."""
 
     suite: str
     bodies: int
@@ -108,6 +119,10 @@ class CrewScore(BaseModel):
     rounds_low: float
     rounds_high: float
     seconds: float
+    seconds_low: float
+    seconds_high: float
+    team_seconds: float
+    world_seconds: float
     said: list[Said] = []
 
     @classmethod
@@ -117,14 +132,16 @@ class CrewScore(BaseModel):
         bodies: int,
         won: Sequence[bool],
         metrics: Sequence[float],
-        rounds: Sequence[int],
-        seconds: float,
+        played: Sequence[CrewTime],
         said: Sequence[Said] = (),
     ) -> CrewScore:
-        """Sum episodes up; `seconds` is the wall time of all."""
+        """Sum episodes up."""
         low, high = wilson(sum(won), len(won))
-        rounds_low, rounds_high = bootstrap_mean([float(r) for r in rounds])
+        rounds_low, rounds_high = bootstrap_mean([float(one.rounds) for one in played])
+        seconds_low, seconds_high = bootstrap_mean([one.team_s + one.world_s for one in played])
         count = max(1, len(won))
+        team_seconds = sum(one.team_s for one in played) / count
+        world_seconds = sum(one.world_s for one in played) / count
         return cls(
             suite=suite,
             bodies=bodies,
@@ -133,10 +150,14 @@ class CrewScore(BaseModel):
             success_low=low,
             success_high=high,
             metric=sum(metrics) / count,
-            rounds=sum(rounds) / count,
+            rounds=sum(one.rounds for one in played) / count,
             rounds_low=rounds_low,
             rounds_high=rounds_high,
-            seconds=seconds / count,
+            seconds=team_seconds + world_seconds,
+            seconds_low=seconds_low,
+            seconds_high=seconds_high,
+            team_seconds=team_seconds,
+            world_seconds=world_seconds,
             said=list(said),
         )
 

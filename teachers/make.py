@@ -12,6 +12,7 @@ from typing import Any
 from teachers.babyai import BabyAIRuleExpert, BabyAITeacher
 from teachers.backends.caller import Caller, Chat
 from teachers.backends.desk import CallDesk, Desk
+from teachers.backends.flights import Flights
 from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call
 from teachers.config import TeacherConfig
@@ -68,13 +69,17 @@ def recording_of(config: TeacherConfig, folder: Path) -> Path:
     return Path(config.endpoint.recording or folder / "calls.sqlite").resolve()
 
 
-def open_desk(config: TeacherConfig, path: Path, run: str = "") -> CallDesk:
-    """The desk over the recording at `path`; what it asks is charged to `run` (its folder's name). Raises
-    ValueError for a file that is no recording, or a replay without one."""
+def open_desk(
+    config: TeacherConfig, path: Path, run: str = "", journal: Path | None = None, again: bool = False
+) -> CallDesk:
+    """The desk over the recording at `path`; what it asks is charged to `run` (its folder's name). Where it
+    may die before its callers it keeps a `journal` of the calls under way, and one that is started `again`
+    goes on from it. Raises ValueError for a file that is no recording, or a replay without one."""
     replay = config.backend == "recorded"
     if replay and not path.is_file():
         raise ValueError(f"there is no recording {path} to replay; name one in teacher.endpoint.recording")
-    return CallDesk(config.endpoint, Recording(path, run), replay)
+    flights = Flights(journal, again)
+    return CallDesk(config.endpoint, Recording(path, run), replay, flights=flights, again=again)
 
 
 def key_of(config: TeacherConfig) -> str:
@@ -91,11 +96,12 @@ def key_of(config: TeacherConfig) -> str:
 class TeacherMaker:
     """Makes the teachers of one process: suite -> teacher. Picklable; `desk` (None for the scripted
     backend) may be one in another process, `key` is the endpoint's (see `key_of`). All teachers of a process
-    share its connections and its limits."""
+    share its connections and its limits. `paced`: see `Caller`."""
 
     config: TeacherConfig
     desk: Desk | None = None
     key: str = field(default="", repr=False)
+    paced: bool = False
     _caller: Caller | None = field(default=None, init=False, repr=False)
 
     def __call__(self, suite: str) -> Teacher:
@@ -118,7 +124,7 @@ class TeacherMaker:
         """The process's own, made when first asked for."""
         if self._caller is None:
             assert self.desk is not None
-            self._caller = Caller(self.config.endpoint, self.desk, self._chat())
+            self._caller = Caller(self.config.endpoint, self.desk, self._chat(), paced=self.paced)
         return self._caller
 
     def _chat(self) -> Chat:
@@ -129,4 +135,4 @@ class TeacherMaker:
         return OpenAIChat(self.config.endpoint, self.key)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "desk": self.desk, "key": self.key, "_caller": None}
+        return {**self.__dict__, "_caller": None}

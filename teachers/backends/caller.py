@@ -29,6 +29,9 @@ KNOWN = 4096
 """Answers that are kept in this process."""
 
 
+RECORDED = "recorded"
+
+
 class Chat(Protocol):
     """One try: see `openai_chat.OpenAIChat`."""
 
@@ -37,7 +40,8 @@ class Chat(Protocol):
 
 class Caller:
     """Safe to share between threads: at most `config.lines` of them are at the endpoint, and a few more at
-    the desk, so that its answers (it may be a process away) keep no line to the endpoint idle."""
+    the desk, so that its answers (it may be a process away) keep no line to the endpoint idle. `paced`:
+    an answer that was recorded before takes the time that it took then, for who measures a team."""
 
     def __init__(
         self,
@@ -46,8 +50,10 @@ class Caller:
         chat: Chat,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        paced: bool = False,
     ) -> None:
         self._config = config
+        self._paced = paced
         self._desk = desk
         self._chat = chat
         self._sleep = sleep
@@ -78,7 +84,7 @@ class Caller:
         return call
 
     def _ask(self, ask: Ask, ends_s: float) -> Call:
-        tries, fails = 0, 0
+        tries, fails, waited = 0, 0, False
         while True:
             if not self._room.acquire(timeout=max(0.0, ends_s - self._clock())):
                 raise self._unanswered("all calls that this replica may make at once were under way")
@@ -91,14 +97,17 @@ class Caller:
                 if error.trouble == "rejected" or tries >= self._config.tries:
                     times = "" if error.trouble == "rejected" else f"no answer in {tries} tries: "
                     why = f"{times}{error}"
-                    self._desk.give_up(ask.key, ask.purpose, ask.told(), why)
+                    self._desk.give_up(ask.key, ask.purpose, ask.told, why)
                     raise NoAnswer(why) from error
                 backoff_s = min(BACKOFF_MOST_S, BACKOFF_S * 2.0 ** min(fails - 1, 10))
                 call, wait_s, reason = None, max(error.retry_after_s, backoff_s), str(error)
             finally:
                 self._room.release()
             if call is not None:
+                if self._paced and not waited and reason == RECORDED:
+                    self._sleep(max(0.0, min(call.latency_s, ends_s - self._clock())))
                 return call
+            waited = True  # for the one that asks the same: that took its time
             self._wait(wait_s, ends_s, reason)
 
     def _try(self, ask: Ask, ends_s: float) -> tuple[Call | None, float, str]:
@@ -134,8 +143,8 @@ class Caller:
                 self._lines.release()
             with self._pacing:
                 self._pace.correct(call.tokens - tokens)
-            return self._desk.close(key, ask.purpose, ask.told(), call), 0.0, ""
-        return ticket.call, ticket.wait_s, ticket.reason
+            return self._desk.close(key, ask.purpose, ask.told, call), 0.0, ""
+        return ticket.call, ticket.wait_s, RECORDED if ticket.kind == "recorded" else ticket.reason
 
     def _open(self, key: str, tokens: int, ends_s: float) -> Ticket:
         """What the desk says, once it is not that all lines over all replicas are in use: who waits for one

@@ -18,9 +18,11 @@ class EndpointConfig:
     `tokens_per_minute` hold over all replicas, `replica_*` for each (0: no limit; `replica_in_flight` is one
     always). `budget_tokens` and `budget_money` pause the run (0: none); prices are per million tokens.
     `recording` is the file of calls ("": `calls.sqlite` of the run folder). `images` shows the actor's
-    frame to the model; `team_calls=False` asks for the actor alone, with the scripted manager and conductor
-    above it. After each round a critic looks back at `reflections` failed attempts (0: at none), and
-    `lessons` of what it says are told to the actor with each later question, with the frames of
+    frame to the model. `embeddings` is the model of the endpoint's `/embeddings` by whose likeness the skill
+    module finds a skill ("": the local embedding), `embeddings_floor` the least cosine that counts, which
+    depends on that model. `team_calls=False` asks for the actor alone, with the scripted manager and
+    conductor above it. After each round a critic looks back at `reflections` failed attempts (0: at none),
+    and `lessons` of what it says are told to the actor with each later question, with the frames of
     `lesson_frames` of them where `images` are shown.
     """
 
@@ -32,6 +34,8 @@ class EndpointConfig:
     token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     structure: Literal["json_schema", "json_object", "none"] = "json_schema"
     images: bool = True
+    embeddings: str = ""
+    embeddings_floor: float = 0.8
     team_calls: bool = True
     reflections: int = 0
     lessons: int = 3
@@ -63,6 +67,8 @@ class EndpointConfig:
                 "teacher.endpoint.timeout_s and patience_s are positive, tries, replica_in_flight and "
                 "max_tokens at least 1"
             )
+        if not -1 <= self.embeddings_floor <= 1:
+            raise ValueError("teacher.endpoint.embeddings_floor is a cosine, -1 to 1")
         counts = (self.repairs, self.temperature or 0.0, self.reflections, self.lessons, self.lesson_frames)
         if min(counts) < 0:
             raise ValueError(

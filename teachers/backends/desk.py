@@ -2,24 +2,24 @@
 
 Invariants: a question that was answered is never asked again, and one that is in flight is not asked a second
 time; rate limits, the number of calls under way and budgets hold over all who ask here (a budget is exceeded
-by no more than what was in flight when it was spent); a call whose asker died is under way until it counts as
-lost, and no longer; during an outage one question at a time tries whether it is over; what cannot be written
-down is not gone on with.
+by no more than what was in flight when it was spent), also for a desk that was started again; a call whose
+asker died is under way until it counts as lost, and no longer; during an outage one question at a time tries
+whether it is over; what cannot be written down is not gone on with.
 
 Times are monotonic seconds of the desk's own clock.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from teachers.backends.config import EndpointConfig
+from teachers.backends.flights import Flight, Flights
 from teachers.backends.lines import Lines
 from teachers.backends.pace import Pace
 from teachers.backends.recording import Recording
@@ -46,15 +46,15 @@ class Desk(Protocol):
         or `fail` it."""
         ...
 
-    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
-        """The answer; returns the one that stands."""
+    def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
+        """The answer to what was `told` (see `Ask.told`); returns the one that stands."""
         ...
 
     def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
         """No answer came. Returns whether the endpoint is out, or busy, for everybody."""
         ...
 
-    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+    def give_up(self, key: str, purpose: str, told: str, reason: str) -> None:
         """The question gets no answer: a replay of this run will not look for one."""
         ...
 
@@ -64,7 +64,8 @@ class Desk(Protocol):
 
 
 class CallDesk:
-    """The one `Desk`. `replay` answers from the recording alone."""
+    """The one `Desk`. `replay` answers from the recording alone. `flights` are those of a desk before this
+    one, where it died and its callers live on (`again`): their calls count, and no burst is granted anew."""
 
     def __init__(
         self,
@@ -72,6 +73,8 @@ class CallDesk:
         recording: Recording,
         replay: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        flights: Flights | None = None,
+        again: bool = False,
     ) -> None:
         self._config = config
         self._recording = recording
@@ -80,11 +83,12 @@ class CallDesk:
         self._patience_s = config.timeout_s + LOST_S
         self._lock = threading.Lock()
         self._pace = Pace(config.requests_per_minute, config.tokens_per_minute)
+        if again:
+            self._pace.drain(clock())
         self._lines = Lines(config.in_flight)
         totals = recording.totals(recording.run)
         self._tokens, self._cost = totals.tokens, totals.cost
-        self._flying: dict[str, tuple[float, int]] = {}
-        """Question -> when it counts as lost, and its estimated tokens."""
+        self._flights = flights or Flights()
         self._failures = self._refusals = self._probes = 0
         self._refused_at_s = float("-inf")
         self._probe = ""
@@ -107,16 +111,15 @@ class CallDesk:
             if self._verdict is not None:
                 return Ticket("halted", reason=self._verdict.reason)
             now = self._clock()
-            lost_at, _ = self._flying.get(key, (0.0, 0))
-            if lost_at > now:
+            if self._flies(key, now):
                 return Ticket("wait", wait_s=POLL_S, reason="the same question is being asked")
             opens_at_s = max(self._paused_until_s, self._probe_at_s)
-            if self._out and self._flying.get(self._probe, (0.0, 0))[0] > now:
+            if self._out and self._flies(self._probe, now):
                 opens_at_s = max(opens_at_s, now + PROBE_S)
             if now < opens_at_s:
                 return Ticket("wait", wait_s=opens_at_s - now, reason=self._reason)
             # Before the rates: who has no line takes nothing of them.
-            wait_s = self._lines.wait_s(key, self._under_way(now), now)
+            wait_s = self._lines.wait_s(key, self._flights.under_way(now), now)
             if wait_s > 0:
                 return Ticket("line", wait_s=wait_s, reason=NO_LINE)
             wait_s = self._pace.take(tokens, now)
@@ -125,14 +128,17 @@ class CallDesk:
             if self._out:  # this one is the probe; the others wait for what becomes of it
                 self._probe_at_s, self._probe = now + self._next_probe_s(), key
             self._lines.taken(key)
-            self._flying[key] = (now + self._patience_s, tokens)
+            try:
+                self._flights.begin(key, Flight(now + self._patience_s, tokens))
+            except OSError as error:
+                return Ticket("halted", reason=self._stop_writing(error, "the answer"))
             return Ticket("ask")
 
-    def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+    def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
         """See `Desk.close`."""
         with self._lock:
-            _, thought = self._flying.pop(key, (0.0, call.tokens))
-            self._pace.correct(call.tokens - thought)
+            flight = self._ended(key)
+            self._pace.correct(call.tokens - (flight.tokens if flight else call.tokens))
             self._tokens += call.tokens
             self._cost += call.cost
             self._failures = self._refusals = self._probes = 0
@@ -140,18 +146,15 @@ class CallDesk:
             try:
                 return self._recording.put(key, purpose, told, call)
             except sqlite3.Error as error:
-                self._stop(
-                    "unrecorded",
-                    f"{self._recording.path} cannot be written ({error}), and an answer that is not recorded "
-                    "would be paid again: make room, then go on",
-                )
+                self._stop_writing(error, "an answer that is not recorded")
                 return call
 
     def fail(self, key: str, reason: str, trouble: Trouble, retry_after_s: float = 0.0) -> bool:
         """See `Desk.fail`."""
         with self._lock:
             now = self._clock()
-            lost_at_s, _ = self._flying.pop(key, (now + self._patience_s, 0))
+            flight = self._ended(key)
+            asked_at_s = flight.lost_at_s - self._patience_s if flight else now
             match trouble:
                 case "rejected":
                     return False
@@ -162,7 +165,7 @@ class CallDesk:
                     self._reason = reason
                     self._paused_until_s = max(self._paused_until_s, now + retry_after_s)
                     return True
-                case "refused" if lost_at_s - self._patience_s >= self._refused_at_s:
+                case "refused" if asked_at_s >= self._refused_at_s:
                     # Those that were under way together are one refusal: a gateway that restarts.
                     self._refusals, self._refused_at_s = self._refusals + 1, now
                     if self._refusals >= REFUSED_AFTER:
@@ -173,21 +176,30 @@ class CallDesk:
                 self._probe_at_s = now + self._next_probe_s()
             return self._out
 
-    def give_up(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+    def give_up(self, key: str, purpose: str, told: str, reason: str) -> None:
         """See `Desk.give_up`."""
-        # Nothing was paid for it, so a file that cannot be written is no reason to end here.
-        with contextlib.suppress(sqlite3.Error):
-            self._recording.put_unanswered(key, purpose, told, reason)
+        with self._lock:
+            try:
+                self._recording.put_unanswered(key, purpose, told, reason)
+            except sqlite3.Error as error:
+                self._stop_writing(error, "the next answer")
 
     def verdict(self) -> Verdict | None:
         """See `Desk.verdict`."""
         with self._lock:
-            return self._verdict and replace(self._verdict, in_flight=self._under_way(self._clock()))
+            return self._verdict and replace(self._verdict, in_flight=self._flights.under_way(self._clock()))
 
-    def _under_way(self, now_s: float) -> int:
-        """Questions that are being asked; those whose askers have died by now are forgotten."""
-        self._flying = {key: flight for key, flight in self._flying.items() if flight[0] > now_s}
-        return len(self._flying)
+    def _ended(self, key: str) -> Flight | None:
+        try:
+            return self._flights.end(key)
+        except OSError as error:
+            self._stop_writing(error, "the next answer")
+            return None
+
+    def _flies(self, key: str, now_s: float) -> bool:
+        """Whether the question is being asked, by somebody who lives."""
+        flight = self._flights.get(key)
+        return flight is not None and flight.lost_at_s > now_s
 
     @property
     def _out(self) -> bool:
@@ -216,6 +228,14 @@ class CallDesk:
                 f"the teacher's budget of {config.budget_money:g} is spent ({self._cost:.2f}): raise "
                 "teacher.endpoint.budget_money",
             )
+
+    def _stop_writing(self, error: Exception, what: str) -> str:
+        reason = (
+            f"{self._recording.path} cannot be written ({error}), and {what} would be paid again: make room, "
+            "then go on"
+        )
+        self._stop("unrecorded", reason)
+        return reason
 
     def _missing(self, key: str) -> str:
         return (

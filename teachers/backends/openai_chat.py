@@ -7,13 +7,14 @@ answer, not of each read); the package's own retries are off, for the desk must 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 from teachers.backends.config import EndpointConfig
-from teachers.backends.types import Ask, Call, Unreachable
+from teachers.backends.types import EMBEDDING, Ask, Call, Unreachable
 
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key."""
@@ -42,10 +43,7 @@ class OpenAIChat:
 
         url, began = self._config.url, time.monotonic()
         try:
-            # All goes by `extra_body`: the typed arguments would be walked through twice (1 ms a call).
-            with self._client.chat.completions.with_streaming_response.create(
-                model=ask.model, messages=[], extra_body=self._body(ask)
-            ) as response:
+            with self._send(ask) as response:
                 body = b""
                 for part in response.iter_bytes():
                     body += part
@@ -59,12 +57,25 @@ class OpenAIChat:
         except openai.APIConnectionError as error:
             raise Unreachable(f"{url} cannot be reached: {error.__cause__ or error}") from error
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            # a body that is no JSON, or not that of a completion
-            raise Unreachable(f"{url} sent no completion: {type(error).__name__}: {error}") from error
+            # a body that is no JSON, or not that of an answer
+            lacking = "embeddings" if ask.purpose == EMBEDDING else "completion"
+            raise Unreachable(f"{url} sent no {lacking}: {type(error).__name__}: {error}") from error
         except Unreachable:
             raise
         except Exception as error:
             raise Unreachable(f"{url} broke off: {type(error).__name__}: {error}") from error
+
+    def _send(self, ask: Ask) -> Any:
+        """The request, as a context in which the answer's body can be read."""
+        if ask.purpose == EMBEDDING:
+            texts = [message.text for message in ask.messages]
+            return self._client.embeddings.with_streaming_response.create(
+                model=ask.model, input=texts, encoding_format="float"
+            )
+        # All goes by `extra_body`: the typed arguments would be walked through twice (1 ms a call).
+        return self._client.chat.completions.with_streaming_response.create(
+            model=ask.model, messages=[], extra_body=self._body(ask)
+        )
 
     def reach(self, deadline_s: float = 10.0) -> None:
         """Raise Unreachable where nobody answers HTTP at the address; any answer will do."""
@@ -99,17 +110,14 @@ class OpenAIChat:
         return body
 
     def _call(self, reply: Any, ask: Ask, latency_s: float) -> Call:
-        """Of a completion's JSON. Raises what its reading raises where it is none."""
-        text, choices, usage = "", reply["choices"], reply.get("usage") or {}
-        if choices:
-            content = choices[0]["message"].get("content") or ""
-            if isinstance(content, list):  # parts
-                content = "".join(str(part.get("text", "")) for part in content)
-            text = str(content) + (TRUNCATED if choices[0].get("finish_reason") == "length" else "")
+        """Of a completion's JSON, or of embeddings'. Raises what its reading raises where it is none."""
+        text = _vectors(reply, ask) if ask.purpose == EMBEDDING else _content(reply)
+        usage = reply.get("usage") or {}
         tokens_in = int(usage.get("prompt_tokens") or 0)
         tokens_out = int(usage.get("completion_tokens") or 0)
         if not tokens_in and not tokens_out:  # not told: a budget must hold all the same
-            tokens_in, tokens_out = ask.tokens - ask.max_tokens // 2, max(1, len(text) // 4)
+            tokens_in = max(1, ask.tokens - ask.max_tokens // 2)
+            tokens_out = 0 if ask.purpose == EMBEDDING else max(1, len(text) // 4)
         cost = self._config.cost(tokens_in, tokens_out)
         model = _writable(str(reply.get("model", "")))
         return Call(_writable(text), model, tokens_in, tokens_out, latency_s, cost)
@@ -125,7 +133,8 @@ class OpenAIChat:
             return Unreachable(f"{url} is in trouble ({status}): {said}")
         if status in REFUSALS:
             return Unreachable(
-                f"{url} refuses requests ({status}: {said}); look at teacher.endpoint.url, model, key_file",
+                f"{url} refuses requests ({status}: {said}); look at teacher.endpoint.url, model, "
+                "embeddings, key_file",
                 "refused",
             )
         return Unreachable(
@@ -133,6 +142,29 @@ class OpenAIChat:
             "teacher.endpoint.structure, token_field, temperature, images and max_tokens",
             "rejected",
         )
+
+
+def _content(reply: Any) -> str:
+    """What a completion says."""
+    if not (choices := reply["choices"]):
+        return ""
+    content = choices[0]["message"].get("content") or ""
+    if isinstance(content, list):  # parts
+        content = "".join(str(part.get("text", "")) for part in content)
+    return str(content) + (TRUNCATED if choices[0].get("finish_reason") == "length" else "")
+
+
+def _vectors(reply: Any, ask: Ask) -> str:
+    """The vectors in the order of their texts, as JSON. Raises ValueError where they are not one each, of one
+    length, of finite numbers."""
+    told = sorted(reply["data"], key=lambda one: int(one["index"]))
+    vectors = [[round(float(value), 6) for value in one["embedding"]] for one in told]
+    lengths = {len(vector) for vector in vectors}
+    if len(vectors) != len(ask.messages) or len(lengths) != 1 or lengths == {0}:
+        raise ValueError(f"{len(vectors)} vectors of {sorted(lengths)} numbers for {len(ask.messages)} texts")
+    if not all(math.isfinite(value) for vector in vectors for value in vector):
+        raise ValueError("a vector that is not finite")
+    return json.dumps(vectors)
 
 
 def _writable(text: str) -> str:

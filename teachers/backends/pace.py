@@ -34,6 +34,9 @@ class _Bucket:
     def take(self, amount: float) -> None:
         self.level -= amount
 
+    def drain(self, now_s: float) -> None:
+        self.level, self.at_s = 0.0, now_s
+
 
 class Pace:
     """Requests and tokens per minute together (0: no limit)."""
@@ -50,6 +53,11 @@ class Pace:
         self._requests.take(1)
         self._tokens.take(tokens)
         return 0.0
+
+    def drain(self, now_s: float) -> None:
+        """Begin without a burst: what was taken in the minute before is not known."""
+        self._requests.drain(now_s)
+        self._tokens.drain(now_s)
 
     def give_back(self, tokens: int) -> None:
         """What was taken was not used."""

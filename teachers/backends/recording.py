@@ -15,13 +15,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from teachers.backends.types import Ask, Call, address
+from teachers.backends.types import Ask, Call, address, canonical
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -90,24 +89,26 @@ class Recording:
             row = self._base.execute(f"SELECT {_FIELDS} FROM calls WHERE key = ?", (key,)).fetchone()
         return None if row is None else Call(*row)
 
-    def put(
-        self, key: str, purpose: str, told: Mapping[str, Any], call: Call, run: str | None = None
-    ) -> Call:
+    def put(self, key: str, purpose: str, told: str, call: Call, run: str | None = None) -> Call:
         """Record an answer, charged to `run` (None: the recording's own); returns the one that stands (an
         earlier one is kept)."""
         row = (
-            key, purpose, json.dumps(told, sort_keys=True), call.text, call.model, call.tokens_in,
+            key, purpose, told, call.text, call.model, call.tokens_in,
             call.tokens_out, call.latency_s, call.cost, time.time(), self.run if run is None else run,
         )  # fmt: skip
         with self._lock:
-            self._base.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            made = self._base.execute(
+                "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+            )
+        if made.rowcount:
+            return call
         standing = self.get(key)
         assert standing is not None
         return standing
 
-    def put_unanswered(self, key: str, purpose: str, told: Mapping[str, Any], reason: str) -> None:
+    def put_unanswered(self, key: str, purpose: str, told: str, reason: str) -> None:
         """Record that a question got no answer."""
-        row = key, purpose, json.dumps(told, sort_keys=True), reason
+        row = key, purpose, told, reason
         with self._lock:
             self._base.execute("INSERT OR REPLACE INTO unanswered VALUES (?, ?, ?, ?)", row)
 
@@ -119,7 +120,7 @@ class Recording:
 
     def add(self, ask: Ask, call: Call) -> Call:
         """`put` for an `Ask`."""
-        return self.put(ask.key, ask.purpose, ask.told(), call)
+        return self.put(ask.key, ask.purpose, ask.told, call)
 
     def totals(self, run: str | None = None) -> Totals:
         """Over the calls that `run` paid (None: over all)."""
@@ -165,23 +166,25 @@ class Recording:
     def load(self, source: Path) -> int:
         """Add the calls of an export; returns how many lines it had. Raises ValueError, naming the line, for
         one that is none, before anything is added."""
-        lines = []
+        lines: list[tuple[_Line, str]] = []
         with source.open(encoding="utf-8") as file:
             for number, text in enumerate(file, start=1):
                 try:
-                    lines.append(_Line.model_validate_json(text))
+                    line = _Line.model_validate_json(text)
                 except ValidationError as error:
                     raise ValueError(
                         f"{source}, line {number}, is no recorded call: {error.errors()[0]['msg']}"
                     ) from error
-                if lines[-1].key != address(lines[-1].ask):
+                told = canonical(line.ask)
+                if line.key != address(told):
                     raise ValueError(f"{source}, line {number}: its key is not that of its question")
-        for line in lines:
+                lines.append((line, told))
+        for line, told in lines:
             if line.reason:
-                self.put_unanswered(line.key, line.purpose, line.ask, line.reason)
+                self.put_unanswered(line.key, line.purpose, told, line.reason)
                 continue
             call = Call(line.text, line.model, line.tokens_in, line.tokens_out, line.latency_s, line.cost)
-            self.put(line.key, line.purpose, line.ask, call, run="")
+            self.put(line.key, line.purpose, told, call, run="")
         return len(lines)
 
     def close(self) -> None:

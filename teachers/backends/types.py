@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 
@@ -37,14 +38,15 @@ class Ask:
     images: tuple[bytes, ...] = ()
     structure: str = "json_schema"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The content address."""
-        return address(self.told())
+        return address(self.told)
 
-    def told(self) -> dict[str, Any]:
-        """What the key is made of, as JSON values, each image by its hash."""
-        return {
+    @cached_property
+    def told(self) -> str:
+        """What the key is made of, as JSON text, each image by its hash."""
+        values = {
             "purpose": self.purpose,
             "messages": [[message.role, message.text] for message in self.messages],
             "schema": self.schema,
@@ -54,6 +56,7 @@ class Ask:
             "structure": self.structure,
             "images": [hashlib.sha256(image).hexdigest() for image in self.images],
         }
+        return canonical(values)
 
     @property
     def tokens(self) -> int:
@@ -73,9 +76,24 @@ class Ask:
         return wired
 
 
-def address(told: Mapping[str, Any]) -> str:
+EMBEDDING = "embedding"
+"""The purpose of a question for vectors: one message a text, and an answer that is a JSON list of them."""
+
+
+def embedding_ask(model: str, texts: tuple[str, ...]) -> Ask:
+    """The question for the vectors of `texts`."""
+    messages = tuple(Message("user", text) for text in texts)
+    return Ask(EMBEDDING, messages, "", model, None, 0, structure="none")
+
+
+def canonical(values: Mapping[str, Any]) -> str:
+    """One text for equal JSON values."""
+    return json.dumps(values, sort_keys=True)
+
+
+def address(told: str) -> str:
     """The key of a question that is `told` (see `Ask.told`)."""
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def data_url(png: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The endpoint as an ASGI application: chat completions, models, and nothing kept.
+"""The endpoint as an ASGI application: chat completions, embeddings, models, and nothing kept.
 
 Invariant: it answers from the request's text alone (images are taken and not looked at), and every fault is
 one that an OpenAI client may meet.
@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from teachers.endpoint.answers import NotUnderstood, answer
 from teachers.endpoint.faults import Fate, Fault, FaultConfig
+from teachers.endpoint.vectors import MODEL as EMBEDDINGS
+from teachers.endpoint.vectors import vectors
 
 MODEL = "retort-scripted"
 TEXTS: dict[Fault, str] = {
@@ -49,20 +51,38 @@ class _Request(BaseModel):
     messages: list[_Message]
 
 
+class _Texts(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    model: str
+    input: str | list[str]
+
+
 class _Dropped(Exception):
     """Ends the connection within an answer."""
 
 
 def make_app(config: FaultConfig) -> FastAPI:
-    """The application; `app.state.asked` counts the completions that were asked for, `failed` those that
-    a fault befell."""
+    """The application; `app.state.asked` counts the completions that were asked for, `embedded` the requests
+    for embeddings, `failed` those of both that a fault befell."""
     app = FastAPI(openapi_url=None)  # no pages about it: FastAPI's load their scripts from elsewhere
     fate = Fate(config)
-    app.state.asked = app.state.failed = 0
+    app.state.asked = app.state.embedded = app.state.failed = 0
 
     @app.get("/v1/models")
     def models() -> dict[str, Any]:
-        return {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "retort"}]}
+        names = (MODEL, EMBEDDINGS)
+        listed = [{"id": name, "object": "model", "owned_by": "retort"} for name in names]
+        return {"object": "list", "data": listed}
+
+    async def befalls(content: bytes) -> tuple[Fault | None, Response | None]:
+        """The fault of this request, once its time has passed, and the answer where it is an error."""
+        fault, seconds = fate.of(content)
+        app.state.failed += fault is not None
+        await asyncio.sleep(config.silence_s if fault == "silence" else seconds)
+        if fault == "busy":
+            return fault, _error(429, "too many requests", {"Retry-After": f"{config.retry_after_s:g}"})
+        return fault, _error(500, "something broke") if fault == "error" else None
 
     @app.post("/v1/chat/completions")
     async def completions(request: Request) -> Response:
@@ -74,19 +94,31 @@ def make_app(config: FaultConfig) -> FastAPI:
             return _error(400, f"no chat completion request: {error.errors()[0]['msg']}")
         if asked.model != MODEL:
             return _error(404, f"there is no model {asked.model!r} here, only {MODEL!r}")
-        fault, seconds = fate.of(content)
-        app.state.failed += fault is not None
-        await asyncio.sleep(config.silence_s if fault == "silence" else seconds)
-        if fault == "busy":
-            return _error(429, "too many requests", {"Retry-After": f"{config.retry_after_s:g}"})
-        if fault == "error":
-            return _error(500, "something broke")
+        fault, refused = await befalls(content)
+        if refused is not None:
+            return refused
         user_texts = [message.text for message in asked.messages if message.role == "user"]
         try:
             text = TEXTS[fault] if fault in TEXTS else await asyncio.to_thread(answer, user_texts)
         except NotUnderstood as error:
             return _error(400, str(error))
         return _respond(fault, _completion(text, fault, len(content)))
+
+    @app.post("/v1/embeddings")
+    async def embeddings(request: Request) -> Response:
+        content = await request.body()
+        app.state.embedded += 1
+        try:
+            asked = _Texts.model_validate_json(content)
+        except ValidationError as error:
+            return _error(400, f"no request for embeddings: {error.errors()[0]['msg']}")
+        if asked.model != EMBEDDINGS:
+            return _error(404, f"there is no model {asked.model!r} for embeddings here, only {EMBEDDINGS!r}")
+        fault, refused = await befalls(content)
+        if refused is not None:
+            return refused
+        texts = [asked.input] if isinstance(asked.input, str) else asked.input
+        return _respond(fault, _embeddings(texts, fault, len(content)))
 
     return app
 
@@ -114,8 +146,16 @@ def _completion(text: str, fault: Fault | None, size: int) -> dict[str, Any]:
     }
 
 
-def _respond(fault: Fault | None, completion: dict[str, Any]) -> Response:
-    body = json.dumps(completion).encode()
+def _embeddings(texts: list[str], fault: Fault | None, size: int) -> dict[str, Any]:
+    """A vector a text; with a fault of what an answer says, the last one is missing."""
+    told = vectors(texts if fault is None else texts[:-1])
+    data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(told)]
+    usage = {"prompt_tokens": size // 4, "total_tokens": size // 4}
+    return {"object": "list", "data": data, "model": EMBEDDINGS, "usage": usage}
+
+
+def _respond(fault: Fault | None, answer_: dict[str, Any]) -> Response:
+    body = json.dumps(answer_).encode()
     if fault == "half a body":
         return Response(body[: len(body) // 2], media_type="application/json")
     if fault == "drop":
@@ -158,5 +198,9 @@ def run_endpoint(config: FaultConfig, host: str, port: int) -> None:
             f"port {port} of {host} cannot be listened on ({error.strerror}): choose another with --port"
         ) from error
     print(f"teacher endpoint: http://{host}:{listener.getsockname()[1]}/v1, model {MODEL}", flush=True)
-    server = uvicorn.Server(uvicorn.Config(make_app(config), log_level="warning", access_log=False))
+    # Whoever waits for a silent answer keeps nobody from ending this: nothing here is worth finishing.
+    settings = uvicorn.Config(
+        make_app(config), log_level="warning", access_log=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(settings)
     server.run(sockets=[listener])

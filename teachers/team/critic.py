@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from teachers.planners.recipes import lacking_for
 from teachers.roles import Phase
-from teachers.team.skills import find_skill
+from teachers.team.skills import SkillModule
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
 
@@ -35,12 +35,17 @@ def before_action(situation: VoxelSituation, action: str) -> str:
     return f"on a copy of the world {action} {_ended(outcome)}"
 
 
-def before_plan(situation: VoxelSituation, steps: Sequence[str]) -> str:
+def before_plan(
+    situation: VoxelSituation,
+    steps: Sequence[str],
+    skills: SkillModule = SkillModule(),  # noqa: B008  (it keeps nothing)
+    ends_s: float = float("inf"),
+) -> str:
     """Try the steps one after another on one copy of the world, up to the first that is no skill (a model may
     foresee in words of its own): the first that fails is named, with what it lacks where no step before it
     gave that."""
     legal = situation.observation.actions
-    found = (find_skill(step, legal) for step in steps[:PLAN_STEPS])
+    found = (skills.find(step, legal, ends_s) for step in steps[:PLAN_STEPS])
     plan = [skill for skill in takewhile(bool, found) if skill]
     if not plan:
         return ""

@@ -18,7 +18,7 @@ from teachers.team.frames import png
 from teachers.team.memory import recall, show
 from teachers.team.planner import Complaint, Planner, Talk
 from teachers.team.replies import ActorReply, ConductorReply, ManagerReply
-from teachers.team.skills import find_skill
+from teachers.team.skills import SkillModule
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.data import ANIMAL_KIND, BLOCK, ITEM
 
@@ -58,7 +58,8 @@ class LLMManager:
 class LLMConductor:
     """The phase of one body's subtask by a model."""
 
-    def __init__(self, caller: Caller, config: EndpointConfig) -> None:
+    def __init__(self, caller: Caller, config: EndpointConfig, skills: SkillModule) -> None:
+        self._skills = skills
         self._planner = Planner("conductor", ConductorReply, caller, config)
 
     def phase(self, situation: TeamSituation, subtask: Subtask) -> Phase:
@@ -68,7 +69,9 @@ class LLMConductor:
             _known(reply.what, situation)
             region = _region(reply.region) if reply.phase in ("search", "explore") else ""
             phase = Phase(reply.phase, _name(reply.what), region)
-            complaint = critic.before_phase(situation, phase) or critic.before_plan(situation, reply.steps)
+            complaint = critic.before_phase(situation, phase) or critic.before_plan(
+                situation, reply.steps, self._skills, situation.talk.ends_s
+            )
             if complaint:
                 raise Complaint(complaint)
             return phase
@@ -79,7 +82,8 @@ class LLMConductor:
 class LLMActor:
     """The next skill of one body by a model."""
 
-    def __init__(self, caller: Caller, config: EndpointConfig) -> None:
+    def __init__(self, caller: Caller, config: EndpointConfig, skills: SkillModule) -> None:
+        self._skills = skills
         self._planner = Planner("actor", ActorReply, caller, config)
         self._images = config.images
         self._lessons = config.lessons
@@ -90,12 +94,14 @@ class LLMActor:
         legal = situation.observation.actions
 
         def judge(reply: ActorReply) -> Choice:
-            action = find_skill(reply.action, legal)
+            ends_s = situation.talk.ends_s
+            action = self._skills.find(reply.action, legal, ends_s)
             if action is None:
                 raise Complaint(f"{reply.action!r} matches no legal action: {', '.join(legal)}")
             if complaint := critic.before_action(situation, action):
                 raise Complaint(complaint)
-            others = {other for text in reply.also_good if (other := find_skill(text, legal))}
+            found = (self._skills.find(text, legal, ends_s) for text in reply.also_good)
+            others = {other for other in found if other not in (None, action)}
             good = {other for other in others if not critic.before_action(situation, other)}
             return Choice(action, tuple(sorted({action, *good})))
 

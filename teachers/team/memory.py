@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachers.team.frames import png, unpacked
-from teachers.team.skills import similarity
+from teachers.team.wording import similarity
 from worlds.types import Frame
 
 KEPT = 32

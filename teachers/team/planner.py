@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -91,8 +91,17 @@ def _spoken(reply: BaseModel) -> str:
     """The answer in a line."""
     fields = reply.model_dump()
     thought = " ".join(str(fields.pop("thought", "")).split())
-    told = ", ".join(f"{name} {value}" for name, value in fields.items() if value not in ("", []))
+    told = ", ".join(f"{name} {_words(value)}" for name, value in fields.items() if value not in ("", []))
     return f"{told} ({thought})" if thought else told
+
+
+def _words(value: Any) -> str:
+    """A field's value without the marks of a program: a list's items and an object's values in a row."""
+    if isinstance(value, list):
+        return "; ".join(map(_words, value))
+    if isinstance(value, dict):
+        return " ".join(_words(one) for one in value.values() if one not in ("", []))
+    return str(value)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,29 +1,23 @@
-"""The skill module: from what a model wrote to a skill of the library, by similarity of their words.
+"""The skill module: from what a model wrote to a skill of the library, by the nearness of their embeddings.
 
-Invariant: what is found is one of the skills that were offered, word for word; every word and number of it
-was written, give or take a slip of the pen; and a text that names none, denies one or names two finds none.
-No model output is ever carried out as it stands.
+Invariant: what is found is one of the skills that were offered, word for word; a text that denies one, names
+two, or says a thing, a number, a direction or a verb of the library that the skill has not, finds none, and
+neither does a text that is not near enough. No model output is ever carried out as it stands.
 
-An embedding here is the set of a text's words, those that models use for a skill's words counted as these. On
-a vocabulary of some tens of short commands that tells "mine oak_log" from "mine birch_log", which a dense
-embedding does not.
+Nearness alone would take "mine birch log" for "mine oak_log" (they share two words of three), with any
+embedding: so what is near must also fit, by the plain rules of `_fits`.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
-SLIP = 0.8
-"""How alike (difflib's ratio) two words of five letters or more must be to be one word."""
-SAME = {
-    "rotate": "turn", "spin": "turn", "walk": "forward", "move": "forward", "step": "forward",
-    "go": "forward", "ahead": "forward", "advance": "forward", "dig": "mine", "break": "mine",
-    "build": "craft", "make": "craft", "put": "place",
-}  # fmt: skip
-"""Words that models use for the words of the skills."""
+from teachers.team.embedding import FILLERS, Embedder, LocalEmbedder
+from teachers.team.wording import Library
+
+APART = 0.02
+"""Two skills that fit and lie no farther apart than this are both meant, so neither is."""
 DENIALS = frozenset(
     (
         "not", "don", "never", "no", "nor", "refuse", "cannot", "won", "can", "avoid", "stop", "without",
@@ -32,62 +26,72 @@ DENIALS = frozenset(
 )  # fmt: skip
 DENIED = re.compile(r"n['\u2019]t\b|(?<!\w)-\s*\d")
 """Shouldn't, won't; and a number with a sign, which no skill has."""
-BEFORE_A_THING = frozenset(
-    ("the", "a", "an", "some", "this", "that", "nearest", "one", "more", "visible", "of")
+DIRECTIONS = frozenset(
+    [
+        "left",
+        "right",
+        "around",
+        "forward",
+        "back",
+        "backward",
+        "backwards",
+        "north",
+        "east",
+        "south",
+        "west",
+        "sideways",
+    ]
 )
-"""What may be written just before a thing: in "dark oak log" it is another thing that is meant."""
-NEAR_ENOUGH = 0.4
-"""Share of the written words that must be the skill's: the rest is "the", "by", "degrees", "blocks"."""
+PURPOSE = re.compile(r"\b(?:because|since|using|from|with|towards?|so that|in order)\b.*", re.DOTALL)
+"""What comes after names other things, by way of a reason."""
 
 
-@lru_cache(maxsize=4096)
-def words(text: str) -> frozenset[str]:
-    """The words and numbers of a text, in the library's terms."""
-    found = re.findall(r"[a-z]+|[0-9]+", text.lower())
-    return frozenset(SAME.get(word, word) for word in found)
+class SkillModule:
+    """Retrieval over whatever skills are offered."""
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._embedder = embedder or LocalEmbedder()
+
+    def find(self, text: str, skills: Sequence[str], ends_s: float = float("inf")) -> str | None:
+        """The skill of `skills` that `text` names (itself, or the one that fits and is nearest), or None. An
+        embedder elsewhere is waited for until `ends_s`, and raises what its caller raises."""
+        wanted = " ".join(text.split()).strip(" .\"'`")
+        if wanted in skills:
+            return wanted
+        library = Library.of(tuple(skills))
+        terms = library.terms(wanted)
+        if set(terms) & DENIALS or DENIED.search(wanted.lower()):
+            return None
+        meant = PURPOSE.sub("", wanted)
+        terms = library.terms(meant)
+        fitting = tuple(skill for skill in library.skills if _fits(terms, skill, library))
+        if not fitting:
+            return None
+        ranked = sorted(
+            zip(self._embedder.nearness(meant, fitting, library, ends_s), fitting, strict=True), reverse=True
+        )
+        nearest, skill = ranked[0]
+        doubtful = len(ranked) > 1 and nearest - ranked[1][0] <= APART
+        return skill if nearest >= self._embedder.floor and not doubtful else None
 
 
-@lru_cache(maxsize=65536)
-def _alike(one: str, other: str) -> bool:
-    long_enough = min(len(one), len(other)) >= 5
-    return one == other or (long_enough and difflib.SequenceMatcher(None, one, other).ratio() >= SLIP)
+def _fits(terms: tuple[str, ...], skill: str, library: Library) -> bool:
+    """Whether all that the text says of the library's terms is the skill's, and all of the skill but its verb
+    is said, its things as such and not as parts of other ones, by somebody who says what to do."""
+    own, said = library.own[skill], set(terms)
+    verb, rest = own[0], own[1:]
+    if not set(rest) <= said or (not rest and verb not in said):
+        return False
+    numbers = {term for term in said if term.isdecimal()}
+    if not (said & (library.known | DIRECTIONS) | numbers) <= set(own):
+        return False
+    if not said - set(rest) - FILLERS:  # a thing alone
+        return False
+    things = [word for word in rest if not word.isdecimal() and word not in DIRECTIONS]
+    return all(_stands_alone(terms, word, own) for word in things)
 
 
-def similarity(one: str, other: str) -> float:
-    """Shared words as a share of all words of both (Jaccard), 0 to 1."""
-    a, b = words(one), words(other)
-    return len(a & b) / len(a | b) if a | b else 0.0
-
-
-def find_skill(text: str, library: Sequence[str]) -> str | None:
-    """The skill of `library` that `text` names (itself, or the one whose words it holds)."""
-    wanted = " ".join(text.split()).strip(" .\"'`")
-    if wanted in library:
-        return wanted
-    written = words(wanted)
-    if written & DENIALS or DENIED.search(wanted.lower()):
-        return None
-    named = [skill for skill in library if all(any(_alike(w, own) for w in written) for own in words(skill))]
-    if not named:
-        return None
-    longest = max(len(words(skill)) for skill in named)
-    best = [skill for skill in named if len(words(skill)) == longest]
-    verbs = {skill.split()[0] for skill in library}
-    said = {verb for verb in verbs if any(_alike(w, verb) for w in written)}
-    numbers = {word for word in written if word.isdecimal()}
-    if len(best) > 1 or not said <= {best[0].split()[0]} or not numbers <= words(best[0]):
-        return None
-    if longest / len(written) < NEAR_ENOUGH or not _things_fit(wanted, best[0]):
-        return None
-    return best[0]
-
-
-def _things_fit(text: str, skill: str) -> bool:
-    """Whether the things of the skill (its words with "_") are the text's, not parts of other ones."""
-    told = [SAME.get(word, word) for word in re.findall(r"[a-z]+|[0-9]+", text.lower())]
-    allowed = words(skill) | BEFORE_A_THING
-    for thing in (word.split("_") for word in skill.split() if "_" in word):
-        places = [i for i in range(len(told)) if all(map(_alike, told[i : i + len(thing)], thing))]
-        if any(i and told[i - 1] not in allowed and not told[i - 1].isdecimal() for i in places):
-            return False
-    return True
+def _stands_alone(terms: tuple[str, ...], thing: str, own: tuple[str, ...]) -> bool:
+    """Whether no word of another thing comes just before `thing`, as "dark" in "dark oak log"."""
+    before = [terms[i - 1] for i, term in enumerate(terms) if term == thing and i]
+    return all(word in own or word in FILLERS or word.isdecimal() for word in before)

@@ -10,16 +10,19 @@ import re
 from dataclasses import replace
 
 from teachers.backends.caller import Caller
+from teachers.backends.config import EndpointConfig
 from teachers.backends.types import Halted, NoAnswer, Unanswered
 from teachers.config import TeacherConfig
 from teachers.roles import Conductor, Manager, Phase, Plan, Subtask, team_label
+from teachers.team.embedding import LocalEmbedder
+from teachers.team.endpoint_embedding import EndpointEmbedder
 from teachers.team.frames import png
 from teachers.team.llm_roles import LLMActor, LLMConductor, LLMManager, TeamSituation
 from teachers.team.memory import recall, show
 from teachers.team.planner import Complaint, GaveUp, Planner, Talk
 from teachers.team.prompting import prompts_hash
 from teachers.team.replies import PlainReply
-from teachers.team.skills import find_skill
+from teachers.team.skills import SkillModule
 from teachers.types import UNANSWERED, Label, Role
 from teachers.voxel_team import VoxelConductor, VoxelManager
 from worlds.types import Mirror, Observation
@@ -27,9 +30,20 @@ from worlds.types import Mirror, Observation
 
 def version_of(config: TeacherConfig) -> str:
     """E.g. "gpt-5-team-1-3fa9c2d1-accumulated"."""
-    model = re.sub(r"[^\w.-]+", "_", config.endpoint.model)
-    alone = "" if config.endpoint.team_calls else "-actor"
-    return f"{model}-team-1-{prompts_hash()}-{config.map}{alone}"
+    endpoint = config.endpoint
+    model = _written(endpoint.model)
+    alone = "" if endpoint.team_calls else "-actor"
+    near = f"-{_written(endpoint.embeddings)}-{endpoint.embeddings_floor:g}" if endpoint.embeddings else ""
+    return f"{model}-team-2-{prompts_hash()}-{config.map}{alone}{near}"
+
+
+def _written(model: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", model)
+
+
+def skill_module(caller: Caller, config: EndpointConfig) -> SkillModule:
+    """With the endpoint's own embeddings where the config names their model."""
+    return SkillModule(EndpointEmbedder(caller, config) if config.embeddings else LocalEmbedder())
 
 
 class _AloudManager:
@@ -62,12 +76,12 @@ class VoxelEndpointTeam:
         self._config = config
         self._caller = caller
         endpoint = config.endpoint
-        whole = endpoint.team_calls
+        whole, skills = endpoint.team_calls, skill_module(caller, endpoint)
         self._manager: Manager[TeamSituation] = LLMManager(caller, endpoint) if whole else _AloudManager()
         self._conductor: Conductor[TeamSituation] = (
-            LLMConductor(caller, endpoint) if whole else _AloudConductor()
+            LLMConductor(caller, endpoint, skills) if whole else _AloudConductor()
         )
-        self._actor = LLMActor(caller, endpoint)
+        self._actor = LLMActor(caller, endpoint, skills)
 
     def label(self, observation: Observation, mirror: Mirror, role: Role = "actor") -> Label:
         """The label of `role`. Raises ValueError for another world's mirror."""
@@ -87,6 +101,7 @@ class PlainEndpointTeacher:
         self.version = version_of(config)
         self._caller = caller
         self._planner = Planner("plain", PlainReply, caller, config.endpoint)
+        self._skills = skill_module(caller, config.endpoint)
         self._images = config.endpoint.images
         self._lessons = config.endpoint.lessons
         self._lesson_frames = config.endpoint.lesson_frames if self._images else 0
@@ -99,13 +114,13 @@ class PlainEndpointTeacher:
         legal, notes = observation.actions, observation.notes
 
         def judge(reply: PlainReply) -> Label:
-            action = find_skill(reply.action, legal)
+            action = self._skills.find(reply.action, legal, talk.ends_s)
             if action is None:
                 raise Complaint(f"{reply.action!r} matches no legal action: {', '.join(legal)}")
             note = reply.note.strip()
             if notes and note not in notes:
                 raise Complaint(f"{reply.note!r} is none of the notes: {', '.join(notes)}")
-            found = (find_skill(text, legal) for text in reply.also_good)
+            found = (self._skills.find(text, legal, talk.ends_s) for text in reply.also_good)
             return Label(
                 role,
                 action,

@@ -25,7 +25,7 @@ def made(run: Path, call: Call, episodes: int) -> list[tuple[str, ...]]:
     (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
     recording = Recording(run / "calls.sqlite")
     for role in ("manager", "conductor", "actor", "plain", "critic"):
-        recording.put(role, role, {}, call)
+        recording.put(role, role, "{}", call)
     rows = [row.cells(episodes) for row in role_calls(recording)]
     recording.close()
     return rows

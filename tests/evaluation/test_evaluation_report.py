@@ -12,9 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.codec import order_of
+from cluster.evaluate import crew_row
 from evaluation.calls import HEADINGS, RoleCalls, role_calls, scaled
 from evaluation.disagreements import differences
-from evaluation.records import CrewScore, Evaluation, Said, Score, Trace, TraceStep, data_uri, verdicts
+from evaluation.records import (
+    CrewScore,
+    CrewTime,
+    Evaluation,
+    Said,
+    Score,
+    Trace,
+    TraceStep,
+    data_uri,
+    verdicts,
+)
 from evaluation.report import write_report
 from ledger import Ledger
 from ledger.records import Record
@@ -170,7 +181,7 @@ def test_calls_are_told_per_role_and_per_labelled_episode(run: Path) -> None:
     recording = Recording(run / "calls.sqlite")
     for purpose, count in (("actor", 6), ("manager", 2)):
         for i in range(count):
-            told = {"purpose": purpose, "i": i}
+            told = json.dumps({"purpose": purpose, "i": i})
             recording.put(f"{purpose}{i}", purpose, told, Call("{}", "m", 300, 100, 0.5, 0.0))
     rows = role_calls(recording)
     recording.close()
@@ -196,8 +207,10 @@ def test_a_run_that_shares_a_recording_tells_its_own_calls_of_it(run: Path, tmp_
     assert f"recording {shared} is not there" in page_of(run)
     mine, other = Recording(shared, run.name), Recording(shared, "other")
     for i in range(12):
-        (mine if i < 5 else other).put(str(i), "actor", {"i": i}, Call("{}", "m", 300, 100, 0.5, 0.0))
-    Recording(run / "calls.sqlite").put("0", "actor", {}, Call("{}", "m", 1, 1, 1.0))  # not what it names
+        (mine if i < 5 else other).put(
+            str(i), "actor", json.dumps({"i": i}), Call("{}", "m", 300, 100, 0.5, 0.0)
+        )
+    Recording(run / "calls.sqlite").put("0", "actor", "{}", Call("{}", "m", 1, 1, 1.0))  # not what it names
     page = page_of(run)
     assert "<td>actor</td><td>5</td><td>2,000</td>" in page
     assert "the calls of this run alone" in page
@@ -235,10 +248,26 @@ def test_no_cell_grows_with_its_figure(calls: float, tokens: float, cost: float,
 
 def test_what_bodies_said_is_on_the_page_a_line_each(run: Path) -> None:
     said = [Said(index=3, round=7, sender=1, receiver=2, text="diamond_ore at 12 30 <b>")]
-    crew = CrewScore.of_episodes("voxel/block_search", 2, [True], [1.0], [9], 1.0, said)
+    crew = CrewScore.of_episodes("voxel/block_search", 2, [True], [1.0], [CrewTime(9, 1.0, 0.5)], said)
     (run / "evaluation.json").write_text(evaluation().model_copy(update={"crews": [crew]}).model_dump_json())
     told = "episode 3, round 7: body 1 to body 2: diamond_ore at 12 30 &lt;b&gt;"
     assert f"<li>voxel/block_search, 2 bodies, {told}</li>" in page_of(run)
+
+
+def test_time_stands_beside_rounds_against_the_number_of_bodies(run: Path) -> None:
+    """In the record, in the table with its two parts, and in a plot of its own."""
+    one = CrewScore.of_episodes("voxel/block_search", 1, [True] * 2, [1.0] * 2, [CrewTime(30, 2.0, 1.0)] * 2)
+    two = CrewScore.of_episodes(
+        "voxel/block_search", 2, [True] * 2, [1.0] * 2, [CrewTime(16, 1.25, 0.25), CrewTime(18, 2.25, 1.75)]
+    )
+    assert (two.rounds, two.seconds, two.team_seconds, two.world_seconds) == (17.0, 2.75, 1.75, 1.0)
+    assert (two.seconds_low, two.seconds_high) == (1.5, 4.0)
+    done = evaluation().model_copy(update={"crews": [one, two]})
+    (run / "evaluation.json").write_text(done.model_dump_json())
+    page = page_of(run)
+    assert "<td>2.75 (1.50&ndash;4.00)</td><td>1.75 + 1.00</td>" in page
+    assert "wall seconds until the end" in page
+    assert crew_row(two)["seconds_per_episode"] == 2.75
 
 
 def test_a_broken_episode_is_a_failure_but_not_a_short_episode() -> None:

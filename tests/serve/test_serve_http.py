@@ -205,4 +205,4 @@ def test_the_client_asks_again_for_what_got_lost_and_for_nothing_else(
         failures.append(httpx2.Response(429, headers={"Retry-After": "3600"}))
         with pytest.raises(Refused, match="429"):
             asking.act(seen)
-        assert len(sent) == 6
+        assert len(sent) == 7

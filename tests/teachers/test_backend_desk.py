@@ -5,17 +5,17 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
 from teachers.backends.desk import LOST_S, OUT_AFTER, REFUSED_AFTER, CallDesk
+from teachers.backends.flights import LINES, Flight, Flights
 from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call, Halted, Message, NoAnswer, Unanswered, Unreachable
 
@@ -78,6 +78,19 @@ def test_an_answer_is_asked_for_once(tmp_path: Path) -> None:
     assert chat.tries == 1
 
 
+def test_who_measures_time_waits_for_a_recorded_answer_as_long_as_it_took(tmp_path: Path) -> None:
+    """Once: a question that the same process asks again is not asked by anybody."""
+    config, clock = EndpointConfig(), Clock()
+    desk = CallDesk(config, Recording(tmp_path / "calls.sqlite"), clock=clock)
+    desk.close(ASK.key, ASK.purpose, ASK.told, replace(CALL, latency_s=2.5))
+    for paced, slept in ((False, 0.0), (True, 2.5)):
+        caller = Caller(config, desk, Chat(lambda _: CALL), clock.sleep, clock, paced=paced)
+        began = clock.slept
+        for _ in range(2):
+            assert caller.ask(ASK, caller.patience()).latency_s == 2.5
+        assert clock.slept - began == slept
+
+
 def test_identical_questions_in_flight_are_asked_once(tmp_path: Path) -> None:
     """Real threads and a real clock: nine wait for the one that asks."""
     release = threading.Event()
@@ -115,7 +128,7 @@ def test_a_pause_that_one_was_asked_for_holds_for_all(tmp_path: Path) -> None:
     assert desk.open("a", 1).kind == "ask"
     assert desk.open("under way", 1).kind == "ask"
     assert desk.fail("a", "busy", "busy", 5.0)
-    desk.close("under way", "actor", {}, CALL)  # does not lift the pause
+    desk.close("under way", "actor", "{}", CALL)  # does not lift the pause
     assert desk.open("b", 1).wait_s == pytest.approx(5.0)
     clock.sleep(5.0)
     assert desk.open("b", 1).kind == "ask"
@@ -143,7 +156,7 @@ def test_an_outage_is_probed_by_one_and_ends_for_all(tmp_path: Path) -> None:
     others = [desk.open(f"other {i}", 1) for i in range(20)]
     assert {ticket.kind for ticket in others} == {"wait"}
     assert others[0].reason == "down"
-    desk.close("probe", "actor", {}, CALL)
+    desk.close("probe", "actor", "{}", CALL)
     assert {desk.open(f"other {i}", 1).kind for i in range(20)} == {"ask"}
 
 
@@ -257,7 +270,7 @@ def test_a_shared_recording_spends_no_budget_but_that_of_who_asked(tmp_path: Pat
     first = CallDesk(config, Recording(file, "first"))
     for i in range(3):
         assert first.open(str(i), 100).kind == "ask"
-        first.close(str(i), "actor", {}, CALL)
+        first.close(str(i), "actor", "{}", CALL)
     assert first.open("more", 100).kind == "halted"
     second = CallDesk(config, Recording(file, "second"))
     assert second.open("0", 100).kind == "recorded"
@@ -270,7 +283,7 @@ def test_a_verdict_tells_how_many_questions_may_still_be_answered(tmp_path: Path
     _, _, desk, clock = made(tmp_path, lambda _: CALL, budget_tokens=100, timeout_s=30.0)
     for key in ("a", "b", "c"):
         assert desk.open(key, 1).kind == "ask"
-    desk.close("a", "actor", {}, CALL)
+    desk.close("a", "actor", "{}", CALL)
     assert desk.open("d", 1).kind == "halted"
 
     def in_flight() -> int:
@@ -279,7 +292,7 @@ def test_a_verdict_tells_how_many_questions_may_still_be_answered(tmp_path: Path
         return verdict.in_flight
 
     assert in_flight() == 2
-    desk.close("b", "actor", {}, CALL)
+    desk.close("b", "actor", "{}", CALL)
     assert in_flight() == 1
     clock.sleep(41.0)  # who asked has died
     assert in_flight() == 0
@@ -358,10 +371,96 @@ def test_an_answer_that_cannot_be_written_down_stops_the_questions(
     assert (verdict.kind, chat.tries) == ("unrecorded", 1)
 
 
+def test_a_question_without_an_answer_that_cannot_be_written_down_stops_the_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay would look for it in vain, and the next answer is not recorded either."""
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    caller, chat, desk, _ = made(tmp_path, fails(Unreachable("400: filtered", "rejected"), 1))
+    monkeypatch.setattr(Recording, "put_unanswered", full)
+    with pytest.raises(NoAnswer, match="filtered"):
+        caller.ask(ASK, caller.patience())
+    with pytest.raises(Halted, match=r"calls\.sqlite cannot be written"):
+        caller.ask(numbered(1), caller.patience())
+    verdict = desk.verdict()
+    assert verdict is not None
+    assert (verdict.kind, chat.tries) == ("unrecorded", 1)
+
+
+def test_a_desk_that_is_started_again_counts_the_calls_under_way(tmp_path: Path) -> None:
+    """Its callers live on: two of them hold both lines, one ends, the other dies."""
+    config, clock, journal = EndpointConfig(in_flight=2, timeout_s=30.0), Clock(), tmp_path / "flights"
+
+    def desk(again: bool) -> CallDesk:
+        recording = Recording(tmp_path / "calls.sqlite")
+        return CallDesk(config, recording, clock=clock, flights=Flights(journal, again), again=again)
+
+    first = desk(again=False)
+    assert [first.open(key, 1).kind for key in ("over", "a", "b")] == ["ask", "ask", "line"]
+    first.close("over", "actor", "{}", CALL)
+    assert first.open("b", 1).kind == "ask"
+    second = desk(again=True)
+    assert second.open("c", 1).kind == "line"
+    assert second.open("a", 1).kind == "wait"  # it is asked once
+    second.close("a", "actor", "{}", CALL)
+    assert second.open("c", 1).kind == "ask"
+    third = desk(again=True)
+    assert third.open("d", 1).kind == "line"
+    clock.sleep(30.0 + LOST_S)  # who asked b and c has died
+    assert [third.open(key, 1).kind for key in ("b", "d")] == ["ask", "ask"]
+    fresh = desk(again=False)  # another run, whose callers are new too
+    assert [fresh.open(key, 1).kind for key in ("e", "f")] == ["ask", "ask"]
+
+
+def test_a_desk_that_is_started_again_grants_no_second_burst(tmp_path: Path) -> None:
+    config, clock = EndpointConfig(requests_per_minute=60), Clock()
+
+    def asked(again: bool) -> int:
+        desk = CallDesk(config, Recording(tmp_path / "calls.sqlite"), clock=clock, again=again)
+        return sum(desk.open(f"{again} {i}", 1).kind == "ask" for i in range(20))
+
+    assert asked(again=False) == 6
+    assert asked(again=True) == 0
+
+
+def test_a_journal_is_read_up_to_the_line_that_a_kill_tore(tmp_path: Path) -> None:
+    journal = tmp_path / "flights"
+    flights = Flights(journal)
+    for i in range(3 * LINES):  # it is written anew on the way
+        flights.begin(f"k{i}", Flight(float(i), i))
+        if i >= 3:
+            assert flights.end(f"k{i}") == Flight(float(i), i)
+    assert journal.read_text().count("\n") <= LINES
+    with journal.open("a") as file:
+        file.write("k9 77.0 1")
+    again = Flights(journal, again=True)
+    assert [again.get(f"k{i}") for i in (0, 1, 2)] == [Flight(float(i), i) for i in range(3)]
+    assert again.get("k9") is None
+    assert again.under_way(1.0) == 1
+
+
+def test_a_journal_that_cannot_be_written_stops_the_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    _, _, desk, _ = made(tmp_path, lambda _: CALL)
+    monkeypatch.setattr(Flights, "begin", full)
+    ticket = desk.open("q", 1)
+    assert (ticket.kind, "no space left" in ticket.reason) == ("halted", True)
+    verdict = desk.verdict()
+    assert verdict is not None
+    assert verdict.kind == "unrecorded"
+
+
 def test_who_waits_keeps_nobody_from_a_recorded_answer(tmp_path: Path) -> None:
     """One call at a time, and the one that waits for a rate limit sleeps without holding it."""
     desk = CallDesk(EndpointConfig(replica_in_flight=1), Recording(tmp_path / "calls.sqlite"))
-    desk.close(ASK.key, ASK.purpose, ASK.told(), CALL)
+    desk.close(ASK.key, ASK.purpose, ASK.told, CALL)
     assert desk.open("other", 1).kind == "ask"
     desk.fail("other", "busy", "busy", 30.0)
     caller = Caller(EndpointConfig(replica_in_flight=1), desk, Chat(lambda _: CALL))
@@ -378,7 +477,7 @@ def test_who_is_at_the_desk_keeps_no_line_to_the_endpoint_idle(tmp_path: Path) -
     allowed, written = 8, threading.Event()
 
     class SlowDesk(CallDesk):
-        def close(self, key: str, purpose: str, told: Mapping[str, Any], call: Call) -> Call:
+        def close(self, key: str, purpose: str, told: str, call: Call) -> Call:
             assert key != ASK.key or written.wait(10)
             return super().close(key, purpose, told, call)
 

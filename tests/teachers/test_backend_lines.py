@@ -63,7 +63,7 @@ def test_a_line_is_free_when_a_call_has_ended(tmp_path: Path) -> None:
     desk, clock = desk_of(tmp_path, in_flight=2)
     assert [desk.open(key, 1).kind for key in "abc"] == ["ask", "ask", "line"]
     assert "in_flight" in desk.open("c", 1).reason
-    desk.close("a", "actor", {}, CALL)
+    desk.close("a", "actor", "{}", CALL)
     assert desk.open("a", 1).kind == "recorded"  # takes none
     assert desk.open("c", 1).kind == "ask"
     assert desk.open("d", 1).kind == "line"
@@ -86,7 +86,7 @@ def test_who_has_no_line_takes_nothing_of_the_rates(tmp_path: Path) -> None:
     assert desk.open("a", 1).kind == "ask"
     for _ in range(50):
         assert desk.open("b", 1).kind == "line"
-    desk.close("a", "actor", {}, CALL)
+    desk.close("a", "actor", "{}", CALL)
     assert desk.open("b", 1).kind == "ask"  # the second of two that may go at once
 
 
@@ -174,5 +174,25 @@ def test_a_killed_replicas_lines_come_back_on_ray(tmp_path: Path) -> None:
             assert time.monotonic() - began < 2 * (1.0 + LOST_S)
             time.sleep(0.2)
         assert time.monotonic() - began > 0.5 * LOST_S
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_desk_that_ray_starts_again_counts_the_calls_under_way(tmp_path: Path) -> None:
+    import ray
+
+    from actors.ray_desk import start_desk
+    from cluster.ray_start import start_ray
+
+    start_ray(256)
+    try:
+        endpoint = EndpointConfig(in_flight=2, timeout_s=60.0)
+        desk = start_desk(TeacherConfig(backend="openai", endpoint=endpoint), tmp_path / "calls.sqlite")
+        assert [desk.open(key, 1).kind for key in ("a", "b", "c")] == ["ask", "ask", "line"]
+        ray.kill(desk.handle, no_restart=False)
+        assert desk.open("c", 1).kind == "line"
+        desk.close("a", "actor", "{}", Call("{}", "m", 60, 40, 0.1))
+        assert [desk.open(key, 1).kind for key in ("c", "d")] == ["ask", "line"]
     finally:
         ray.shutdown()

@@ -115,7 +115,7 @@ from teachers.backends.recording import Recording
 from teachers.backends.types import Call
 recording = Recording(Path({str(tmp_path / "calls.sqlite")!r}))
 for i in range(10_000):
-    recording.put(str(i), "actor", {{}}, Call(str(i), "m", 1, 1, 0.0))
+    recording.put(str(i), "actor", "{{}}", Call(str(i), "m", 1, 1, 0.0))
     print(i, flush=True)
 """
     writer = subprocess.Popen(
@@ -132,7 +132,7 @@ for i in range(10_000):
 
 def test_a_question_without_an_answer_is_known_to_a_replay_and_asked_again_in_earnest(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "calls.sqlite")
-    recording.put_unanswered(ASK.key, ASK.purpose, ASK.told(), "too long")
+    recording.put_unanswered(ASK.key, ASK.purpose, ASK.told, "too long")
     recording.add(replace(ASK, model="m2"), CALL)
     recording.export(tmp_path / "calls.jsonl")
     there = Recording(tmp_path / "there.sqlite")

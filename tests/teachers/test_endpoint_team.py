@@ -7,8 +7,12 @@ import contextlib
 import http.server
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +21,7 @@ import endpoints
 import pytest
 from endpoints import Endpoint, State, states, teacher_config, team
 
+from cluster.checks import await_endpoint
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
 from teachers.backends.desk import CallDesk
@@ -135,6 +140,25 @@ def test_an_endpoint_that_only_fails_gives_invalid_labels_with_the_reason(
     assert not label.valid
     assert label.action == ""
     assert len(label.reason) > 10
+
+
+def test_an_endpoint_that_is_told_to_end_does_so_while_it_is_silent() -> None:
+    code = (
+        "from teachers.endpoint.faults import FaultConfig; from teachers.endpoint.server import run_endpoint;"
+        "run_endpoint(FaultConfig(share=1.0, kinds=('silence',)), '127.0.0.1', 0)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split(": ", 1)[1].split(",")[0]
+        body = json.dumps({"model": "retort-scripted", "messages": []}).encode()
+        await_endpoint("127.0.0.1", urllib.parse.urlsplit(url).port or 0)
+        with pytest.raises(TimeoutError):
+            urllib.request.urlopen(f"{url}/chat/completions", body, timeout=1.0)
+        process.terminate()
+        process.wait(timeout=60)  # of the 600 s of silence
+    finally:
+        process.kill()
 
 
 def test_faults_are_a_matter_of_the_seed() -> None:
@@ -436,6 +460,14 @@ def test_no_privileged_words_travel_down_as_orders(what: str, tmp_path: Path) ->
     label = over(chat, tmp_path, repairs=2).label(observation, mirror, "manager")
     assert (label.valid, label.action) == (False, "")
     assert len(chat.asked) == 3
+
+
+def test_what_a_role_says_is_told_in_words(tmp_path: Path) -> None:
+    observation, mirror, _ = states("voxel/goal_name", 1, 1)[0]
+    orders = [{"verb": "find", "what": "pumpkin", "region": "anywhere"}]
+    chat = Scripted(json.dumps({"thought": "one of us", "subtasks": orders}))
+    label = over(chat, tmp_path, repairs=0).label(observation, mirror, "manager")
+    assert label.said == ("manager: subtasks find pumpkin anywhere (one of us)",)
 
 
 def test_a_conductor_is_told_which_step_of_its_plan_fails_and_mends_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from teachers.roles import Phase, Subtask
 from teachers.team import critic
 from teachers.team.describe import actor_text, conductor_text, manager_text
 from teachers.team.map_text import RADIUS, read_map, write_map
-from teachers.team.skills import find_skill
+from teachers.team.skills import SkillModule
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Mirror
 from worlds.voxel.moves import MOVES
@@ -143,12 +143,12 @@ def test_the_skill_module_finds_skills_or_says_that_none_matches(text: str, skil
     mined = ("mine oak_log", "mine stone", "mine iron_ore", "mine coal_ore")
     crafted = ("craft crafting_table", "craft stick", "craft stone_pickaxe", "craft wooden_pickaxe")
     library = (*MOVES, *mined, *crafted, "scan")
-    assert find_skill(text, library) == skill
+    assert SkillModule().find(text, library) == skill
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_written_a_skill_comes_out_of_the_library_or_nothing(text: str) -> None:
-    assert find_skill(text, MOVES) in (*MOVES, None)
+    assert SkillModule().find(text, MOVES) in (*MOVES, None)
 
 
 def test_a_rehearsal_is_what_the_world_then_does() -> None:

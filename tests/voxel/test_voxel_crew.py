@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from actors.teacher import TeacherReplica
+from actors.types import State
 from evaluation import crews
 from evaluation.config import EvaluationConfig
 from evaluation.crews import play, play_crews
+from evaluation.records import CrewTime
 from teachers.config import TeacherConfig
 from teachers.endpoint.reader import read_situation
 from teachers.make import TeacherMaker, make_teacher
 from teachers.roles import Phase
 from teachers.team.critic import before_action
 from teachers.team.describe import actor_text
+from teachers.types import Label
 from teachers.voxel_situation import VoxelSituation
 from teachers.voxel_talk import message_due
 from worlds.base import join_reply
@@ -66,9 +71,9 @@ def test_members_have_their_own_views_and_one_task(suite: str) -> None:
 
 def test_what_one_digs_is_gone_for_all() -> None:
     crew = Crew(spec("voxel/block_search"), 4)
-    rounds = play(crew, "voxel/block_search", teacher())
+    took = play(crew, "voxel/block_search", teacher())
     assert crew.score().success
-    assert rounds < crew.max_rounds
+    assert took.rounds < crew.max_rounds
     assert all(len(member.task.targets()) == 0 for member in crew.members)
     carried = [member.observe().status.inventory.get("diamond", 0) for member in crew.members]
     assert sum(count > 0 for count in carried) >= 2  # it was shared work
@@ -81,6 +86,29 @@ def test_more_bodies_need_fewer_rounds() -> None:
         rounds = [score.rounds for score in scores if score.suite == suite]
         assert rounds[0] > 1.2 * rounds[1] > 1.2 * rounds[2]
         assert [score.success for score in scores if score.suite == suite][2] == 1.0
+
+
+def test_the_teams_time_and_the_worlds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock that the labels of a round move by 10 s and the step of a body by 1 s."""
+    now, crew = [0.0], Crew(spec("voxel/block_search"), 4)
+    monkeypatch.setattr(crews, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Slow(TeacherReplica):
+        def label_batch(self, states: Sequence[State]) -> list[Label]:
+            now[0] += 10
+            return super().label_batch(states)
+
+    steps = [0]
+    for member in crew.members:
+
+        def step(reply: str, act: Callable[[str], object] = member.step) -> object:
+            now[0], steps[0] = now[0] + 1, steps[0] + 1
+            return act(reply)
+
+        monkeypatch.setattr(member, "step", step)
+    took = play(crew, "voxel/block_search", Slow("teacher", TeacherMaker(TeacherConfig())))
+    assert took.rounds < steps[0] <= 4 * took.rounds
+    assert took == CrewTime(took.rounds, 10.0 * took.rounds, float(steps[0]))
 
 
 def test_what_cannot_be_shared_is_refused() -> None:
