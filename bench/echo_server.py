@@ -9,8 +9,8 @@ from ray import serve
 from ray.serve.config import HTTPOptions
 from starlette.requests import Request
 
+from cluster.ending import Ending
 from cluster.ray_start import start_ray
-from cluster.serving import wait_for_the_end
 from serve.config import ServeConfig
 from serve.front import make_front
 
@@ -28,7 +28,7 @@ def main(port: int, front: str) -> None:
     start_ray(128, before.settings)
     serve.start(http_options=HTTPOptions(host=before.host, port=port))
     serve.run(serve.deployment(Echo).options(max_ongoing_requests=256).bind())
-    wait_for_the_end()
+    Ending().wait()
     ray.shutdown()
 
 

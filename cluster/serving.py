@@ -5,9 +5,8 @@ Invariant: what cannot be served is said before anything is started; a playgroun
 
 from __future__ import annotations
 
+import os
 import re
-import signal
-import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cluster.config import load_config
+from cluster.ending import Ending
 from cluster.overrides import compose
 from cluster.run import RunFolder
 from cluster.watching import check_playground, playground, split_overrides, student_of
@@ -28,8 +28,9 @@ OBJECT_STORE_MB = 128
 
 
 def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what was taken. The first target is the default model. With
-    `watch`, a playground runs beside it, and `watch.KEY=VALUE` among the overrides are its own.
+    """Serve until SIGINT or SIGTERM, then finish what was taken. (One that comes before anything is served
+    ends the process with status 128 and its number.) The first target is the default model. With `watch`, a
+    playground runs beside it, and `watch.KEY=VALUE` among the overrides are its own.
 
     Raises ValueError for an unknown key, a port in use, a folder that holds no student, or a certificate by
     which the playground could not verify the server."""
@@ -45,14 +46,18 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
 
     for student in students.values():
         Student.load(student)
-    from cluster.ray_start import start_ray, told
-
-    front = make_front(config)
-    start_ray(OBJECT_STORE_MB, front.settings)
     import ray
 
+    from cluster.ray_start import start_ray, told
+
     console = Console()
+    console.print("starting: it takes up to two minutes ...")
+    front = make_front(config)
+    ending = Ending()
+    ending.mind()
     try:
+        start_ray(OBJECT_STORE_MB, front.settings)
+        ending.mind()  # Ray has put its own handlers in place, under which the process aborts
         with told("the student cannot be served"):
             url = deployment.start(config, students, front)
         console.print(
@@ -60,9 +65,13 @@ def run_serve(targets: Sequence[str], overrides: Sequence[str], watch: bool = Fa
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
         with playground([*student_of(config), *beside]) if watch else nullcontext():
-            wait_for_the_end()
+            ending.wait()
         console.print("finishing what was taken ...")
         deployment.stop()
+    except SystemExit as end:
+        if "RAY_ADDRESS" in os.environ:  # what was begun does not end with this process
+            deployment.stop()
+        raise SystemExit(ending.status) from end  # Ray ends with a status of its own
     finally:
         ray.shutdown()
 
@@ -95,11 +104,3 @@ def find_student(target: str) -> tuple[StudentConfig, str]:
     export = folder.exported("student")
     trained = load_config(folder.config_file).student
     return replace(trained, path=str(export), lora=0), path.resolve().name
-
-
-def wait_for_the_end() -> None:
-    """Until SIGINT or SIGTERM."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()

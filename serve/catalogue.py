@@ -60,12 +60,12 @@ class Catalogue:
     def choose(self, asked: str, draw: float) -> tuple[Model, Version]:
         """Who answers a request for "" (the first model), "MODEL" (by its versions' shares) or
         "MODEL@VERSION". Raises `Problem` (404) where there is none of that name."""
-        name, _, wanted = asked.partition("@")
+        name, at, wanted = asked.partition("@")
         model = self.model(name) if name else self.models[0]
         if model is None:
             served = ", ".join(repr(model.name) for model in self.models)
             raise Problem(404, f"model: {name!r} is not served here, only {served}")
-        if not wanted:
+        if not at:
             return model, model.drawn(draw)
         version = model.version(wanted)
         if version is None:

@@ -5,6 +5,7 @@ Invariant: a replica answers only once its model is loaded, and on its way out i
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import ssl
@@ -81,6 +82,8 @@ def start(config: ServeConfig, students: Mapping[str, StudentConfig], front: Fro
     Raises ValueError as `check` does, and where the replicas do not fit on the cluster."""
     check(config, students)
     _check_room(config)
+    # It tells of an address without its s, and of settings that it has taken as if it had not.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     tls = {"ssl_certfile": _path(config.tls_cert), "ssl_keyfile": _path(config.tls_key)}
     options = {"host": front.host, "port": config.port, "request_timeout_s": None}
     serve.start(http_options=HTTPOptions(**options, **(tls if config.tls_cert else {})))

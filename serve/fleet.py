@@ -78,7 +78,9 @@ class Fleet:
         if not path.is_relative_to(root):
             raise Problem(422, f"folder: {folder} is not within {self.config.models_under} (models_under)")
         if not found:
-            raise Problem(422, f"folder: {folder} holds no weights (*.safetensors)")
+            raise Problem(
+                422, f"folder: {path} holds no weights (*.safetensors); a relative one is within {root}"
+            )
         like = self.catalogue.model(model) or self.catalogue.models[0]
         try:
             return as_saved(replace(like.versions[-1].student, path=str(path))), fingerprint(path)

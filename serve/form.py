@@ -22,6 +22,8 @@ def from_form(text: str, frame: bytes, goal_image: bytes | None) -> ActRequest:
         observation["frame"] = _text(frame)
         if goal_image is not None:
             observation["goal"]["image"] = _text(goal_image)
+    except json.JSONDecodeError as error:
+        raise Problem(422, f"request: no JSON ({error})") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Problem(
             422, "request: not the JSON of an ActRequest with an observation (and its goal)"

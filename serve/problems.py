@@ -31,6 +31,8 @@ REFUSALS: dict[int | str, dict[str, object]] = {
 }
 
 LONGEST = 300
+FASTAPIS = "There was an error parsing the body"
+"""Its words for a body that is no JSON in any way that it did not foresee."""
 
 ELSEWHERE: dict[int | str, dict[str, object]] = {403: REFUSALS[403]}
 """Of routes that anybody may ask who is let in at all."""
@@ -86,7 +88,9 @@ def install(app: FastAPI, count: Callable[[int], None]) -> None:
         if request.url.path.endswith("/form"):
             if "form" not in kind:
                 return refuse(Problem(415, "send a form (multipart/form-data)"))
-        elif "json" not in kind:
+            how = "pictures are files (curl -F frame=@FILE), request is text"
+            return refuse(Problem(422, f"{where_and_why(error)} ({how})"))
+        if "json" not in kind:
             return refuse(Problem(415, "send JSON, with the header Content-Type: application/json"))
         return refuse(Problem(422, where_and_why(error)))
 
@@ -96,4 +100,6 @@ def install(app: FastAPI, count: Callable[[int], None]) -> None:
         if detail == HTTPStatus(error.status_code).phrase:  # Starlette's own: of paths and methods
             known = {404: f"there is no {asked} here", 405: f"{request.method} is not for {asked}: see Allow"}
             detail = known.get(error.status_code, detail)
+        elif detail == FASTAPIS:
+            detail = "the body is no JSON in UTF-8, or one too deep: send it as such, uncompressed"
         return refuse(Problem(error.status_code, detail, error.headers))

@@ -130,8 +130,8 @@ class Sessions(Protocol):
 
 class SessionTable:
     """`Sessions` in this process: `limit` of them, `per_key` of one API key. `expiry_s` after its last use a
-    session is forgotten; `busy_s` after a decision began that nobody finished (its replica died), the next
-    may begin."""
+    session is forgotten, though not while it decides; `busy_s` after a decision began that nobody finished
+    (its replica died), the next may begin."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class SessionTable:
         session = self._sessions.get(name)
         if session is None:  # closed meanwhile
             return
-        session.busy_until = 0.0
+        session.busy_until, session.touched = 0.0, self._clock()
         if turn is not None:
             session.advance(outcome, turn)
 
@@ -202,7 +202,11 @@ class SessionTable:
 
     def _forget(self) -> None:
         now = self._clock()
-        old = [name for name, one in self._sessions.items() if one.touched + self._expiry_s <= now]
+        old = [
+            name
+            for name, one in self._sessions.items()
+            if max(one.touched + self._expiry_s, one.busy_until) <= now
+        ]
         for name in old:
             del self._sessions[name]
 

@@ -29,7 +29,7 @@ from worlds.types import Mirror, Observation
 
 
 def version_of(config: TeacherConfig) -> str:
-    """E.g. "gpt-5-team-1-3fa9c2d1-accumulated"."""
+    """E.g. "gpt-5-team-2-3fa9c2d1-accumulated"."""
     endpoint = config.endpoint
     model = _written(endpoint.model)
     alone = "" if endpoint.team_calls else "-actor"

@@ -93,6 +93,9 @@ def test_a_draw_falls_to_a_version_by_its_share() -> None:
     drawn = Counter(now.choose("", (i + 0.5) / 1000)[1].name for i in range(1000))
     assert drawn == {"1": 750, "2": 250}
     assert now.choose("x@2", 0.0)[1].name == "2"
+    for unset in ("x@", "@"):
+        with pytest.raises(Problem, match="has no version ''"):
+            now.choose(unset, 0.0)
 
 
 def test_a_request_goes_to_the_model_that_it_names_or_to_its_roles(folders: Path) -> None:

@@ -26,6 +26,7 @@ from serving import body, observations, self_signed
 from tiny import ACTIONS, NOTES, tiny_student
 
 from serve.client import Client, Refused
+from serve.front import FOLDER, FOLDERS
 from serve.images import encode_frame
 from serve.keys import add_key
 from serve.ports import free_port
@@ -68,6 +69,22 @@ def test_recorded_observations_get_the_same_actions_as_in_process(folder: Path, 
     output = (tmp_path / "log").read_text()
     assert process.returncode == 0, output
     assert "finishing what was taken" in output
+
+
+def test_a_server_that_is_told_to_end_while_it_starts_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    log, port = tmp_path / "log", free_port()
+    command = [sys.executable, "-u", "retort.py", "serve", str(folder), f"port={port}", "cpus=0.5"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    until(lambda: process.poll() is not None or bool(children(process, "ServeController")))
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM, log.read_text()
+    assert "Aborted" not in log.read_text()
+    assert "*** SIGTERM" not in log.read_text()
+    assert not psutil.wait_procs(started, timeout=30)[1]
+    assert refuses(port)
+    assert not list(FOLDERS.glob(f"{FOLDER}{process.pid}-*"))
 
 
 def _a_session_is_shared_by_the_replicas(url: str, key: str, seen: list[Observation]) -> None:

@@ -194,6 +194,25 @@ def test_one_decision_at_a_time_for_its_owner_until_it_expires() -> None:
     asyncio.run(scene())
 
 
+def test_a_session_is_not_forgotten_while_it_decides() -> None:
+    async def scene() -> None:
+        clock = Clock()
+        kept = SessionTable(limit=2, per_key=2, expiry_s=5.0, busy_s=20.0, clock=clock)
+        name = await kept.create("ann", EPISODE)
+        await kept.begin(name, "ann")
+        clock.now += 6
+        await kept.finish(name, "ok", TURN)
+        clock.now += 4  # its time counts from the decision's end
+        assert (await kept.info(name, "ann")).decisions == 1
+        await kept.begin(name, "ann")
+        clock.now += 21  # the replica died
+        with pytest.raises(Problem) as gone:
+            await kept.info(name, "ann")
+        assert refusal(gone) == 404
+
+    asyncio.run(scene())
+
+
 def test_one_key_does_not_hold_all_sessions() -> None:
     async def scene() -> None:
         kept = SessionTable(limit=3, per_key=2, expiry_s=60.0, busy_s=20.0)
