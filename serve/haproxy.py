@@ -69,12 +69,8 @@ def mended(config: str, host: str, head_s: int, folder: Path) -> str:
 def response(status: int) -> bytes:
     """A whole HTTP response with a problem document."""
     title, detail = PROBLEMS[status]
-    error = {
-        "message": detail,
-        "type": title,
-        "param": None,
-        "code": str(status),
-    }  # as `serve.problems` has it
+    # As `serve.problems` has it, which this program cannot import.
+    error = {"message": detail, "type": title, "param": None, "code": str(status)}
     problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": error}
     body = json.dumps(problem).encode()
     retry = "Retry-After: 1\r\n" if status == 503 else ""
