@@ -10,6 +10,7 @@ shared-memory all-reduce (which leaves 69 MB per rank behind) is switched off be
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import os
@@ -46,7 +47,9 @@ def join_process_group(device: torch.device) -> tuple[int, int]:
     """(rank, world size) of the process group, after making one of a single rank on `device` if there is
     none.
 
-    The single rank's group lives in this process: it opens no port."""
+    The single rank's group lives in this process: it opens no port. Python's end ends it: gloo's threads, if
+    left to the interpreter's teardown, now and then abort a process that has done all its work. A group of
+    many ranks belongs to who made it, to end too."""
     if not dist.is_initialized():
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
@@ -55,6 +58,7 @@ def join_process_group(device: torch.device) -> tuple[int, int]:
             world_size=1,
             timeout=timedelta(seconds=COLLECTIVE_TIMEOUT_S),
         )
+        atexit.register(leave_process_group)
     rank, world_size = dist.get_rank(), dist.get_world_size()
     # DeepSpeed reads these even when a process group exists already.
     os.environ.setdefault("RANK", str(rank))
@@ -63,6 +67,12 @@ def join_process_group(device: torch.device) -> tuple[int, int]:
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29500")
     return rank, world_size
+
+
+def leave_process_group() -> None:
+    """End this process's group, if it is still in one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def learning_rate(config: LearnerConfig, step: int) -> float:

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from tiny import tiny_config, tiny_samples, tiny_student
 
 from learner import checkpoint
+from learner.engine import leave_process_group
 from learner.learner import Learner
 from learner.replay import ReplayPool
 
@@ -46,6 +47,9 @@ def main() -> None:
         learner.close()
     if rank == 0:
         print("RESULTS " + json.dumps(results))
+    if ranks > 1:
+        dist.barrier()
+    leave_process_group()
 
 
 if __name__ == "__main__":
