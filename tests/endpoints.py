@@ -75,3 +75,11 @@ def states(suite: str, episodes: int = 1, most: int = 40, difficulty: int = 1) -
             _, _, won, out, _ = world.step(join_reply(label.note, label.action))
             over = won or out
     return found
+
+
+def agreement(labels: list[Label], reached: list[State]) -> float:
+    """Share of states where the label is one of the scripted team's equally good actions."""
+    same = [
+        label.action in scripted.equally_good for label, (_, _, scripted) in zip(labels, reached, strict=True)
+    ]
+    return sum(same) / len(same)

@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -44,18 +44,37 @@ class _Message(BaseModel):
         return self.content or ""
 
 
-class _Request(BaseModel):
+class _Asked(BaseModel):
+    """What both routes are sent. `model_name` is the one that answers, `kind` what the request is called."""
+
     model_config = ConfigDict(extra="ignore")
+    model_name: ClassVar[str]
+    kind: ClassVar[str]
 
     model: str
+
+
+class _Chat(_Asked):
+    model_name, kind = MODEL, "chat completion"
+
     messages: list[_Message]
 
 
-class _Texts(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _Texts(_Asked):
+    model_name, kind = EMBEDDINGS, "embedding"
 
-    model: str
     input: str | list[str]
+
+
+_Form = TypeVar("_Form", bound=_Asked)
+
+
+class _Refused(Exception):
+    """The request is answered with this error."""
+
+    def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status, self.headers = status, headers
 
 
 class _Dropped(Exception):
@@ -75,48 +94,45 @@ def make_app(config: FaultConfig) -> FastAPI:
         listed = [{"id": name, "object": "model", "owned_by": "retort"} for name in names]
         return {"object": "list", "data": listed}
 
-    async def befalls(content: bytes) -> tuple[Fault | None, Response | None]:
-        """The fault of this request, once its time has passed, and the answer where it is an error."""
+    @app.exception_handler(_Refused)
+    async def refuse(_: Request, refused: _Refused) -> Response:
+        error = {"message": str(refused), "type": "retort", "param": None, "code": refused.status}
+        return JSONResponse({"error": error}, refused.status, refused.headers)
+
+    async def read(form: type[_Form], content: bytes) -> tuple[_Form, Fault | None]:
+        """The request and the fault that befalls it, once its time has passed."""
+        try:
+            asked = form.model_validate_json(content)
+        except ValidationError as error:
+            raise _Refused(400, f"no {form.kind} request: {error.errors()[0]['msg']}") from error
+        if asked.model != form.model_name:
+            raise _Refused(404, f"no {form.kind} by {asked.model!r} here, only by {form.model_name!r}")
         fault, seconds = fate.of(content)
         app.state.failed += fault is not None
         await asyncio.sleep(config.silence_s if fault == "silence" else seconds)
         if fault == "busy":
-            return fault, _error(429, "too many requests", {"Retry-After": f"{config.retry_after_s:g}"})
-        return fault, _error(500, "something broke") if fault == "error" else None
+            raise _Refused(429, "too many requests", {"Retry-After": f"{config.retry_after_s:g}"})
+        if fault == "error":
+            raise _Refused(500, "something broke")
+        return asked, fault
 
     @app.post("/v1/chat/completions")
     async def completions(request: Request) -> Response:
-        content = await request.body()
         app.state.asked += 1
-        try:
-            asked = _Request.model_validate_json(content)
-        except ValidationError as error:
-            return _error(400, f"no chat completion request: {error.errors()[0]['msg']}")
-        if asked.model != MODEL:
-            return _error(404, f"there is no model {asked.model!r} here, only {MODEL!r}")
-        fault, refused = await befalls(content)
-        if refused is not None:
-            return refused
+        content = await request.body()
+        asked, fault = await read(_Chat, content)
         user_texts = [message.text for message in asked.messages if message.role == "user"]
         try:
             text = TEXTS[fault] if fault in TEXTS else await asyncio.to_thread(answer, user_texts)
         except NotUnderstood as error:
-            return _error(400, str(error))
+            raise _Refused(400, str(error)) from error
         return _respond(fault, _completion(text, fault, len(content)))
 
     @app.post("/v1/embeddings")
     async def embeddings(request: Request) -> Response:
-        content = await request.body()
         app.state.embedded += 1
-        try:
-            asked = _Texts.model_validate_json(content)
-        except ValidationError as error:
-            return _error(400, f"no request for embeddings: {error.errors()[0]['msg']}")
-        if asked.model != EMBEDDINGS:
-            return _error(404, f"there is no model {asked.model!r} for embeddings here, only {EMBEDDINGS!r}")
-        fault, refused = await befalls(content)
-        if refused is not None:
-            return refused
+        content = await request.body()
+        asked, fault = await read(_Texts, content)
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
         return _respond(fault, _embeddings(texts, fault, len(content)))
 
@@ -168,11 +184,6 @@ def _respond(fault: Fault | None, answer_: dict[str, Any]) -> Response:
             cut(), media_type="application/json", headers={"Content-Length": str(len(body))}
         )
     return Response(body, media_type="application/json")
-
-
-def _error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
-    body = {"error": {"message": sentence, "type": "retort", "param": None, "code": status}}
-    return JSONResponse(body, status, headers)
 
 
 def run_endpoint(config: FaultConfig, host: str, port: int) -> None:
