@@ -17,6 +17,7 @@ import pytest
 from endpoints import Endpoint, agreement, states, teacher_config, team
 
 from cluster.checks import await_endpoint
+from teachers import backends
 from teachers.endpoint.faults import FAULTS, Fate, Fault, FaultConfig
 
 QUICK = {"timeout_s": 2.0, "patience_s": 20.0, "tries": 12}
@@ -29,11 +30,15 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_fault_costs_tries_and_nothing_else(kind: Fault, tmp_path: Path) -> None:
+def test_a_fault_costs_tries_and_nothing_else(
+    kind: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every second request fails in this way: the labels are those of a sound endpoint. (A question fails for
     good once in 2**15: with 8 repairs, once in 2**9, one of the many did after a change of wording.)"""
+    monkeypatch.setattr(backends.caller, "BACKOFF_S", 0.02)  # the same waits, a tenth as long
+    monkeypatch.setattr(backends.desk, "PROBE_S", 0.05)
     faults = FaultConfig(seed=3, share=0.5, kinds=(kind,), silence_s=30.0, retry_after_s=0.05)
-    settings = {**QUICK, "timeout_s": 0.4 if kind == "silence" else 2.0, "repairs": 14}
+    settings = {**QUICK, "timeout_s": 0.6 if kind == "silence" else 2.0, "repairs": 14}
     reached = states("voxel/goal_name", 4, 12)  # so many questions that some fail, whatever the prompts say
     with endpoints.serving(faults) as server:
         teacher, _ = team(teacher_config(server.url, **settings), tmp_path)
