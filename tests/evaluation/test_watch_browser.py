@@ -136,6 +136,13 @@ def test_an_episode_by_keyboard_in_the_dark(browser: Any, url: str) -> None:
     expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")
     watched.settled()
     watched.shoot("dark")
+    # A key that is pressed while a step is under way is not taken, and said not to be.
+    turns = watched.turns()
+    twice = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 's', bubbles: true}));" * 2
+    page.evaluate(twice)
+    expect(page.locator("#said")).to_contain_text("What was pressed meanwhile was not taken.")
+    watched.settled()
+    expect(page.locator("#turns tr")).to_have_count(turns + 1)
     # In a field a key is a letter, and with the keys switched off it is nothing.
     turns = watched.turns()
     page.locator("#help summary").click()

@@ -8,7 +8,7 @@ import { $, element, sentence, show } from "./show.js";
 
 const PAUSES_MS = [2400, 1200, 600, 250, 0];
 const SPEEDS = ["very slow", "slow", "normal", "fast", "as fast as it goes"];
-let suites = [], maxIndex = 0, temperature = 0, scene = null, busy = false, playing = false, plays = 0, quietUntil = 0;
+let suites = [], maxIndex = 0, temperature = 0, scene = null, busy = false, missed = false, playing = false, plays = 0, quietUntil = 0;
 
 const rest = ms => new Promise(done => setTimeout(done, ms));
 
@@ -43,9 +43,13 @@ function complain(refusal, again) {
   box.append(button);
 }
 
-// One request at a time: what is asked meanwhile is dropped, not queued.
+// One request at a time: what is asked meanwhile is dropped, not queued (it was meant for what was seen then), and
+// said to be.
 async function alone(work, again) {
-  if (busy) return false;
+  if (busy) {
+    missed = true;
+    return false;
+  }
   busy = true;
   document.body.setAttribute("aria-busy", "true");
   try {
@@ -67,6 +71,8 @@ async function alone(work, again) {
   } finally {
     busy = false;
     document.body.removeAttribute("aria-busy");
+    if (missed) say(`${$("said").textContent} What was pressed meanwhile was not taken.`);
+    missed = false;
     settle();
   }
 }
