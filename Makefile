@@ -37,7 +37,10 @@ demo-endpoint: $(BIN)/.ready $(BIN)/.compiled  ## the demo with its teacher behi
 	$(BIN)/python retort.py endpoint & endpoint=$$!; trap "kill $$endpoint" EXIT; \
 	$(BIN)/python retort.py endpoint --wait && $(BIN)/python retort.py train configs/demo.yaml name=demo-endpoint teacher.backend=openai
 
-test: lint types quick slow  ## lint, type-check and run all tests
+# Types and kernels each keep one core busy for about a minute: at the same time.
+test: $(BIN)/.dev  ## lint, type-check and run all tests
+	$(MAKE) --jobs=2 --output-sync=target lint types $(BIN)/.compiled
+	$(MAKE) quick slow
 
 # The browser that the tests of the pages drive: Debian's. Elsewhere those tests are skipped, and say so.
 browser:
