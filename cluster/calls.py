@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cluster.metrics import read_metrics
 from cluster.run import RunFolder
-from evaluation.calls import HEADINGS, labelled_episodes, recorded_in, role_calls
+from evaluation.calls import HEADINGS, labelled_episodes, labelled_until, recorded_in, role_calls
 from teachers.backends.recording import Recording
 
 
@@ -27,7 +27,8 @@ def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
     if export is not None:
         console.print(f"wrote {recording.export(export)} calls to {export}", highlight=False)
     # Episodes are a run's: a recording alone has none.
-    episodes = labelled_episodes(read_metrics(target / "metrics.jsonl"))
+    records = list(read_metrics(target / "metrics.jsonl"))
+    episodes = labelled_episodes(records)
     about = f"{path}, {episodes:,} labelled episodes" if episodes else str(path)
     console.print(about, highlight=False, markup=False, soft_wrap=True)
     # Nine columns within 80 characters: no lines between them, and headings of two lines.
@@ -35,7 +36,7 @@ def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
     for name in HEADINGS:
         justify: Literal["left", "right"] = "left" if name == "role" else "right"
         table.add_column(name.replace("/", "/\n"), justify=justify, no_wrap=True)
-    for row in role_calls(recording, run):
+    for row in role_calls(recording, run, labelled_until(records)):
         table.add_row(*row.cells(episodes))
     console.print(table)
     recording.close()

@@ -1,7 +1,8 @@
 """What a run's teacher calls came to, per role and per labelled episode: one table for page and terminal.
 
 Invariants: a recorded answer is counted once, however often it was used; the episodes are those of the rounds
-that the teacher labelled, as `metrics.jsonl` has them; no figure takes more than seven characters.
+that the teacher labelled, as `metrics.jsonl` has them, and what is told per episode are the calls made up to
+the end of those rounds, without an evaluation's; no figure takes more than seven characters.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from teachers.config import TeacherConfig
 from teachers.make import recording_of
 
 ALL = "all"
+ROUNDS, LATER = "rounds", "later"
+"""The sums of what was asked up to the end of the last labelled round, and after it: by evaluations, for the
+report's rollouts, in a round that is under way."""
 HEADINGS = (
     "role", "calls", "tokens", "seconds", "calls/episode", "tokens/episode", "seconds/episode",
     "seconds/call", "cost",
@@ -26,18 +30,20 @@ UNITS = ("", " k", " M", " G", " T")
 
 
 class RoleCalls(NamedTuple):
-    """The calls of one role, or of `ALL` together. `seconds` is the sum of their latencies."""
+    """The calls of one role, or a sum of several. `seconds` is the sum of their latencies; `labelled` says
+    whether they made labels of rounds, so that figures per episode mean something."""
 
     role: str
     calls: float
     tokens: float
     seconds: float
     cost: float
+    labelled: bool = True
 
     def cells(self, episodes: int) -> tuple[str, ...]:
         """A row under `HEADINGS`; no figures per episode where none was labelled."""
         each = ("", "", "")
-        if episodes:
+        if episodes and self.labelled:
             calls, tokens, seconds = (value / episodes for value in self[1:4])
             each = (scaled(calls, 2), scaled(tokens), scaled(seconds, 2))
         return (
@@ -78,17 +84,40 @@ def recorded_in(run: Path) -> tuple[Path, str | None]:
     return path, run.resolve().name if shared and backend == "openai" else None
 
 
-def role_calls(recording: Recording, run: str | None = None) -> list[RoleCalls]:
+def role_calls(recording: Recording, run: str | None = None, until_s: float | None = None) -> list[RoleCalls]:
     """Each role's, in the order of their names, and then the sum, of the calls that `run` paid (None: of
-    all); nothing where nothing was asked."""
-    rows = [RoleCalls(role, **sums) for role, sums in recording.by_purpose(run).items()]
-    if not rows:
+    all); nothing where nothing was asked. With calls after `until_s` (see `labelled_until`) the rows are of
+    those before, with their sum as `ROUNDS`, and `LATER` and `ALL` follow."""
+    everything = _sum(ALL, _rows(recording, run, None))
+    if everything is None:
         return []
-    total = RoleCalls(ALL, *(sum(values) for values in zip(*(row[1:] for row in rows), strict=True)))
-    return [*rows, total]
+    rows = _rows(recording, run, until_s)
+    rounds = _sum(ROUNDS, rows)
+    if rounds is None or rounds.calls == everything.calls:
+        return [*_rows(recording, run, None), everything]
+    later = (whole - part for whole, part in zip(everything[1:5], rounds[1:5], strict=True))
+    return [*rows, rounds, RoleCalls(LATER, *later, labelled=False), everything._replace(labelled=False)]
+
+
+def _rows(recording: Recording, run: str | None, until_s: float | None) -> list[RoleCalls]:
+    return [RoleCalls(role, **sums) for role, sums in recording.by_purpose(run, until_s).items()]
+
+
+def _sum(name: str, rows: list[RoleCalls]) -> RoleCalls | None:
+    if not rows:
+        return None
+    return RoleCalls(name, *(sum(values) for values in zip(*(row[1:5] for row in rows), strict=True)))
+
+
+def _labelled(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [r for r in records if r["kind"] == "rollout" and r.get("phase") == "distil"]
 
 
 def labelled_episodes(records: Iterable[Mapping[str, Any]]) -> int:
     """Episodes whose states the teacher labelled, from the records of `metrics.jsonl`."""
-    played = (r for r in records if r["kind"] == "rollout" and r.get("phase") == "distil")
-    return sum(record["episodes"] for record in played)
+    return sum(record["episodes"] for record in _labelled(records))
+
+
+def labelled_until(records: Iterable[Mapping[str, Any]]) -> float | None:
+    """When the last labelled round was over (of `time.time`); None: none is."""
+    return max((record["time"] for record in _labelled(records)), default=None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from evaluation.calls import HEADINGS, labelled_episodes, recorded_in, role_calls
+from evaluation.calls import HEADINGS, labelled_episodes, labelled_until, recorded_in, role_calls
 from evaluation.disagreements import differences, last_round
 from evaluation.files import write_whole
 from evaluation.records import CrewScore, Evaluation, Score, verdicts
@@ -255,7 +255,7 @@ def _calls(run: Path, records: Sequence[dict[str, Any]]) -> str:
         lost = f"The run's recording {file} is not there, so its calls cannot be told."
         return f'<p class="card soft">{html.escape(lost)}</p>' if file.parent != run.resolve() else ""
     recording = Recording(file)
-    rows = role_calls(recording, paid_by)
+    rows = role_calls(recording, paid_by, labelled_until(records))
     recording.close()
     episodes = labelled_episodes(records)
     head = "".join(f"<th>{name}</th>" for name in HEADINGS)
@@ -266,7 +266,8 @@ def _calls(run: Path, records: Sequence[dict[str, Any]]) -> str:
     shared = f" Of {file.name}, which runs share, the calls of this run alone." if paid_by else ""
     return (
         f'<div class="card"><h3>teacher calls</h3><table><tr>{head}</tr>{body}</table>'
-        f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes.'
+        f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes, and the figures '
+        "per episode are of what was asked up to the end of their rounds: evaluations and rollouts come later."
         f"{html.escape(shared)}</p></div>"
     )
 

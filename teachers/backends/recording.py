@@ -132,14 +132,14 @@ class Recording:
             ).fetchone()
         return Totals(*row)
 
-    def by_purpose(self, run: str | None = None) -> dict[str, dict[str, float]]:
+    def by_purpose(self, run: str | None = None, until_s: float | None = None) -> dict[str, dict[str, float]]:
         """Per purpose ("manager", "conductor", "actor"): calls, tokens, and the sum of their seconds, of the
-        calls that `run` paid (None: of all)."""
+        calls that `run` paid (None: of all) up to `until_s` (of `time.time`; None: to the last)."""
         with self._lock:
             rows = self._base.execute(
                 "SELECT purpose, COUNT(*), SUM(tokens_in + tokens_out), SUM(latency_s), SUM(cost) FROM calls "
-                "WHERE ? IS NULL OR run = ? GROUP BY purpose ORDER BY purpose",
-                (run, run),
+                "WHERE (? IS NULL OR run = ?) AND (? IS NULL OR at_s <= ?) GROUP BY purpose ORDER BY purpose",
+                (run, run, until_s, until_s),
             ).fetchall()
         names = ("calls", "tokens", "seconds", "cost")
         return {row[0]: dict(zip(names, map(float, row[1:]), strict=True)) for row in rows}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from cluster.calls import run_calls
-from evaluation.calls import HEADINGS, role_calls
+from evaluation.calls import HEADINGS, labelled_until, role_calls
 from teachers.backends.recording import Recording
 from teachers.backends.types import Call
 
@@ -21,7 +22,14 @@ def made(run: Path, call: Call, episodes: int) -> list[tuple[str, ...]]:
     """A run folder whose roles asked once each; returns the rows that are to be told."""
     run.mkdir()
     (run / "config.yaml").write_text("name: tiny\n")
-    record = {"kind": "rollout", "step": 1, "phase": "distil", "episodes": episodes, "successes": 0}
+    record = {
+        "time": 9e9,
+        "kind": "rollout",
+        "step": 1,
+        "phase": "distil",
+        "episodes": episodes,
+        "successes": 0,
+    }
     (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
     recording = Recording(run / "calls.sqlite")
     for role in ("manager", "conductor", "actor", "plain", "critic"):
@@ -50,6 +58,25 @@ def test_no_cell_is_cut_at_80_columns(
     assert printed[-len(rows) :] == [[cell for cell in row if cell] for row in rows]
     headings = printed[0] + printed[1]
     assert all(part in headings for name in HEADINGS for part in name.replace("/", "/ ").split())
+
+
+def test_what_was_asked_after_the_rounds_is_told_apart(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "calls.sqlite")
+    for i in range(6):
+        recording.put(f"round{i}", "actor" if i else "manager", "{}", Call("{}", "m", 300, 100, 0.5, 0.0))
+    time.sleep(0.01)
+    record = {"time": time.time(), "kind": "rollout", "phase": "distil", "episodes": 3}
+    until_s = labelled_until([record, {"time": 9e9, "kind": "learn", "phase": "distil"}])
+    time.sleep(0.01)
+    recording.put("evaluated", "actor", "{}", Call("{}", "m", 300, 100, 0.5, 0.0))
+    rows = role_calls(recording, None, until_s)
+    recording.close()
+    assert [(row.role, row.calls) for row in rows] == [
+        ("actor", 5), ("manager", 1), ("rounds", 6), ("later", 1), ("all", 7),
+    ]  # fmt: skip
+    assert rows[2].cells(3)[4] == "2.00"
+    assert rows[3].cells(3)[4:7] == rows[4].cells(3)[4:7] == ("", "", "")
+    assert labelled_until([]) is None
 
 
 def cells_of(line: str) -> list[str]:

@@ -190,7 +190,14 @@ def test_calls_are_told_per_role_and_per_labelled_episode(run: Path) -> None:
     ]  # fmt: skip
     with (run / "metrics.jsonl").open("w") as file:
         for phase in ("reference", "distil"):
-            record = {"kind": "rollout", "step": 1, "phase": phase, "episodes": 4, "successes": 2}
+            record = {
+                "time": 9e9,
+                "kind": "rollout",
+                "step": 1,
+                "phase": phase,
+                "episodes": 4,
+                "successes": 2,
+            }
             file.write(json.dumps(record) + "\n")
     page = page_of(run)
     figures = "<td>6</td><td>2,400</td><td>3.0</td><td>1.50</td><td>600</td><td>0.75</td><td>0.500</td>"
