@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from actors.codec import decode, encode, order_of
@@ -23,6 +23,7 @@ from cluster.ports import Job, Learning, Rollouts
 from cluster.reflection import Reflection
 from cluster.replay import LedgerPool
 from cluster.run import RunFailed, RunPaused
+from cluster.tally import ChunkTally, entry_of, refusals
 from cluster.watch import Watch
 from ledger import Ledger
 from ledger.records import sample_id
@@ -41,22 +42,6 @@ STAGES = ("simulator", "policy", "teacher", "start")
 """What a player spends its time in (`actors.types.Progress`); "start" is a suite's first step."""
 FAILED_SHARE = 0.2
 """A chunk of which more episodes than this failed stops the run: the world, not a seed, is broken."""
-
-
-@dataclass
-class _Tally:
-    """What is known of a chunk's episodes so far."""
-
-    ended: set[int] = field(default_factory=set)
-    failed: int = 0
-    successes: int = 0
-    episodes: int = 0
-    decisions: int = 0
-    metric: float = 0.0
-    labelled: int = 0
-    disagreed: int = 0
-    legal_mass: float = 0.0
-    model_calls: int = 0
 
 
 class Distiller:
@@ -86,7 +71,7 @@ class Distiller:
         self._metrics = metrics
         self._watch = watch
         self._pool = LedgerPool(ledger, config.learner.replay_weights, config.learner.replay_cache_mib)
-        self._tallies = {chunk.index: _Tally() for chunk in chunks}
+        self._tallies = {chunk.index: ChunkTally() for chunk in chunks}
         self._positions = {
             chunk.index: {spec: position for position, spec in enumerate(chunk.specs)} for chunk in chunks
         }
@@ -214,8 +199,7 @@ class Distiller:
                     "go on with --resume."
                 )
             return
-        spec = outcome.spec
-        entry = [spec.suite, spec.difficulty, outcome.success]
+        entry = entry_of(outcome)
         self._ledger.put_metadata({f"outcome/{chunk.index}/{position}": entry})
         samples = outcome.samples
         if chunk.phase == "reference":
@@ -223,14 +207,7 @@ class Distiller:
         self._ledger.append(
             [encode(sample, order_of(chunk.index, position, place)) for place, sample in enumerate(samples)]
         )
-        tally.episodes += 1
-        tally.successes += outcome.success
-        tally.metric += outcome.metric
-        tally.decisions += outcome.decisions
-        tally.model_calls += outcome.model_calls
-        tally.legal_mass += outcome.legal_mass * outcome.model_calls
-        tally.labelled += len(outcome.samples)
-        tally.disagreed += sum(bool(sample.rejected) for sample in outcome.samples)
+        tally.add(entry)
 
     def _unanswered(self, chunk: Chunk, outcome: EpisodeResult) -> bool:
         """Whether labels are missing that may be had later: the episode is then played again, by this run, or
@@ -255,19 +232,18 @@ class Distiller:
         ids = self._claim(chunk)
         samples = [decode(record) for record in self._ledger.read(ids)]
         valid = [sample for sample in samples if sample.valid]
-        for reason in {sample.reason for sample in samples if not sample.valid}:
-            refused = [s.sample_id for s in samples if not s.valid and s.reason == reason]
-            self._ledger.settle(refused, "filtered", reason or "invalid label", OWNER)
+        refused = refusals(samples)
         if not valid and not len(self._pool):
+            # Nothing is settled: what the ledger holds of this chunk stays as it came.
             raise RunFailed(
-                f"chunk {chunk.name} gave no sample to train on: look at the quarantined episodes and at "
-                f"the ledger's reasons {self._ledger.reasons()}, then --resume"
+                f"chunk {chunk.name} gave nothing to train on: {refused or 'no episode ended well'}. Mend "
+                "what gives the labels and start a new run: the episodes of this one are played already"
             )
-        if samples and not valid:
-            self._watch.say(
-                f"chunk {chunk.name}: none of its {len(samples)} labels can be trained on, only earlier "
-                f"ones are; the ledger's reasons: {self._ledger.reasons()}"
-            )
+        for reason in {sample.reason for sample in samples if not sample.valid}:
+            ids = [s.sample_id for s in samples if not s.valid and s.reason == reason]
+            self._ledger.settle(ids, "filtered", reason or "invalid label", OWNER)
+        if refused:
+            self._watch.say(f"chunk {chunk.name}: {refused}{'' if valid else ', only earlier ones are'}")
         self._fresh = valid
         steps = round(chunk.epochs * len(valid) / self._config.learner.batch)
         # 0 would be the learner's own number of steps: a small chunk must not get that many epochs.
@@ -307,7 +283,7 @@ class Distiller:
         tally = self._tallies[chunk.index]
         self._metrics.write("learn", chunk.index, {**metrics, "phase": chunk.phase})
         if tally.episodes:
-            self._metrics.write("rollout", chunk.index, _rollout_figures(chunk, tally))
+            self._metrics.write("rollout", chunk.index, tally.figures(chunk))
         times = self._times(chunk, seconds, waited)
         self._metrics.write("time", chunk.index, times)
         self._watch.version(chunk, metrics, tally.successes, tally.episodes, times)
@@ -351,9 +327,12 @@ class Distiller:
             low, high = order_of(index), order_of(index + 1)
             places = self._ledger.orders(low, high)
             tally.ended = {(place - low) >> _STEP_BITS for place in places}
-            tally.ended |= {
-                p for p in range(len(chunk.specs)) if self._ledger.metadata(f"quarantine/{index}/{p}")
-            }
+            failed = {p for p in range(len(chunk.specs)) if self._ledger.metadata(f"quarantine/{index}/{p}")}
+            if index >= self._current:
+                for position in sorted(tally.ended - failed):
+                    tally.add(self._ledger.metadata(f"outcome/{index}/{position}") or ())
+                tally.failed = len(failed)
+            tally.ended |= failed
             if index < self._current:
                 tally.ended = set(range(len(chunk.specs)))
                 ids = self._claim(chunk)
@@ -380,21 +359,3 @@ def _demonstrated(sample: Sample, seed: int) -> Sample:
     episode = f"{sample.episode}/demonstration"
     name = sample_id(sample.suite, seed, episode, sample.step, sample.role, sample.teacher_version)
     return replace(sample, episode=episode, sample_id=name)
-
-
-def _rollout_figures(chunk: Chunk, tally: _Tally) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        "phase": chunk.phase,
-        "reached_by": chunk.reached_by,
-        "episodes": tally.episodes,
-        "successes": tally.successes,
-        "success": tally.successes / tally.episodes,
-        "metric": tally.metric / tally.episodes,
-        "decisions": tally.decisions / tally.episodes,
-        "failed_episodes": tally.failed,
-        "mix": chunk.mix,
-    }
-    if chunk.reached_by == "student" and tally.labelled and tally.model_calls:
-        figures["agreement"] = 1 - tally.disagreed / tally.labelled
-        figures["legal_mass"] = tally.legal_mass / tally.model_calls
-    return figures

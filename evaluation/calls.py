@@ -7,7 +7,7 @@ the end of those rounds, without an evaluation's; no figure takes more than seve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,25 +88,37 @@ def role_calls(recording: Recording, run: str | None = None, until_s: float | No
     """Each role's, in the order of their names, and then the sum, of the calls that `run` paid (None: of
     all); nothing where nothing was asked. With calls after `until_s` (see `labelled_until`) the rows are of
     those before, with their sum as `ROUNDS`, and `LATER` and `ALL` follow."""
-    everything = _sum(ALL, _rows(recording, run, None))
-    if everything is None:
+    everything = _rows(recording, run, None)
+    if not everything:
         return []
     rows = _rows(recording, run, until_s)
-    rounds = _sum(ROUNDS, rows)
-    if rounds is None or rounds.calls == everything.calls:
-        return [*_rows(recording, run, None), everything]
-    later = (whole - part for whole, part in zip(everything[1:5], rounds[1:5], strict=True))
-    return [*rows, rounds, RoleCalls(LATER, *later, labelled=False), everything._replace(labelled=False)]
+    whole, rounds = _sum(ALL, everything), _sum(ROUNDS, rows)
+    if not rows or rounds.calls == whole.calls:
+        return [*everything, whole]
+    later = RoleCalls(
+        LATER,
+        whole.calls - rounds.calls,
+        whole.tokens - rounds.tokens,
+        whole.seconds - rounds.seconds,
+        whole.cost - rounds.cost,
+        labelled=False,
+    )
+    return [*rows, rounds, later, whole._replace(labelled=False)]
 
 
 def _rows(recording: Recording, run: str | None, until_s: float | None) -> list[RoleCalls]:
-    return [RoleCalls(role, **sums) for role, sums in recording.by_purpose(run, until_s).items()]
+    found = recording.by_purpose(run, until_s)
+    return [RoleCalls(role, s["calls"], s["tokens"], s["seconds"], s["cost"]) for role, s in found.items()]
 
 
-def _sum(name: str, rows: list[RoleCalls]) -> RoleCalls | None:
-    if not rows:
-        return None
-    return RoleCalls(name, *(sum(values) for values in zip(*(row[1:5] for row in rows), strict=True)))
+def _sum(name: str, rows: Sequence[RoleCalls]) -> RoleCalls:
+    return RoleCalls(
+        name,
+        sum(row.calls for row in rows),
+        sum(row.tokens for row in rows),
+        sum(row.seconds for row in rows),
+        sum(row.cost for row in rows),
+    )
 
 
 def _labelled(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -267,7 +267,7 @@ def _calls(run: Path, records: Sequence[dict[str, Any]]) -> str:
     return (
         f'<div class="card"><h3>teacher calls</h3><table><tr>{head}</tr>{body}</table>'
         f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes, and the figures '
-        "per episode are of what was asked up to the end of their rounds: evaluations and rollouts come later."
+        "per episode are of what was asked up to the end of their rounds: evaluations come later."
         f"{html.escape(shared)}</p></div>"
     )
 
