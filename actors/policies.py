@@ -5,8 +5,9 @@ Invariant: only `LabelPolicy` looks at a mirror; the others decide from `State.p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -71,9 +72,11 @@ class RandomPolicy:
 
 @dataclass(frozen=True)
 class LabelPolicy:
-    """A teacher that acts itself; where it has no valid label, chance does."""
+    """A teacher that acts itself; where it has no valid label, chance does, and `refused` counts how often by
+    the labels' reasons."""
 
     labeler: Labeler
+    refused: Counter[str] = field(default_factory=Counter)
     learns: ClassVar[bool] = False
     privileged: ClassVar[bool] = True
 
@@ -83,6 +86,7 @@ class LabelPolicy:
 
     def act(self, states: Sequence[State], temperature: float, seeds: Sequence[int]) -> list[Decision]:
         labels = self.labeler.ask(states)()
+        self.refused.update(label.reason or "it had none" for label in labels if not label.valid)
         return [
             Decision(label.note, label.action, 0.0, ((label.action, 0.0),), 1.0, 0)
             if label.valid

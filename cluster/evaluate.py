@@ -26,6 +26,7 @@ from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
 from cluster.reflection import Reflection
 from cluster.run import RunFailed, RunFolder, RunPaused
+from evaluation.archive import set_aside
 from evaluation.crews import play_crews
 from evaluation.evaluate import evaluate, record
 from evaluation.files import write_whole
@@ -97,6 +98,10 @@ def evaluate_run(
         scores=scores,
         traces=[],
     )
+    aside = None if keep else set_aside(folder.evaluation_file, done)
+    if aside is not None:
+        told = f"the evaluation before told more: it and its report are kept in {aside}"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
     # The scores took minutes: they are safe before the traces are begun.
     write_whole(folder.evaluation_file, done.model_dump_json())
     if config.evaluation.bodies:
@@ -217,7 +222,7 @@ def _tell(console: Console, score: Score) -> None:
         f"{score.iterations:.1f} decisions  {1e3 * score.seconds_per_decision:.2f} ms each  "
         f"n={score.episodes}"
     )
-    for text in (line, *(f"  broken: {reason}" for reason in score.broken)):
+    for text in (line, *(f"  {remark}" for remark in score.remarks)):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -267,6 +272,7 @@ def json_row(score: Score) -> dict[str, object]:
         "iterations": score.iterations,
         "seconds_per_decision": score.seconds_per_decision,
         "model_calls_per_episode": score.model_calls_per_episode,
+        "refused_labels": sum(score.refused.values()),
     }
 
 

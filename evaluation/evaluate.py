@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from actors.policies import LabelPolicy
 from actors.rollout import Rollout
 from actors.types import EpisodeFailure, EpisodeResult, Labeler, PlaySettings, Policy
 from evaluation.config import EvaluationConfig
@@ -53,6 +54,7 @@ def evaluate(
         rollout.progress.seconds.get("policy", 0.0),
         sum(outcome.model_calls for outcome in good),
         [f"{bad.spec}: {bad.reason}" for bad in outcomes if isinstance(bad, EpisodeFailure)],
+        policy.refused if isinstance(policy, LabelPolicy) else {},
     )
 
 

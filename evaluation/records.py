@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from PIL import Image
@@ -20,7 +20,8 @@ from worlds.types import Frame
 class Score(BaseModel):
     """One policy on one suite. Rates and the family's metric are in 0..1 with 95 % intervals; an episode that
     broke its world counts as a failure in them, and `broken` says which and why. `iterations` and
-    `model_calls_per_episode` are means over the others."""
+    `model_calls_per_episode` are means over the others. Of a teacher `refused` counts the decisions in which
+    it had no valid label, so that chance acted, by the labels' reasons."""
 
     suite: str
     policy: str
@@ -36,6 +37,18 @@ class Score(BaseModel):
     seconds_per_decision: float
     model_calls_per_episode: float
     broken: list[str] = []
+    refused: dict[str, int] = {}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the figures do not say: each episode that broke its world, and how often chance acted."""
+        told = [f"broken: {reason}" for reason in self.broken]
+        if self.refused:
+            reason, count = max(self.refused.items(), key=lambda entry: entry[1])
+            total = sum(self.refused.values())
+            of = f"in {total} decisions" if count == total else f"in {total} decisions, {count} of them as"
+            told.append(f"chance acted in its place {of}: {reason}")
+        return told
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -53,6 +66,7 @@ class Score(BaseModel):
         seconds: float,
         model_calls: int,
         broken: Sequence[str] = (),
+        refused: Mapping[str, int] | None = None,
     ) -> Score:
         """Sum episodes up; `seconds` is the wall time that the policy itself took over all of them."""
         count = len(successes)
@@ -74,6 +88,7 @@ class Score(BaseModel):
             seconds_per_decision=seconds / max(1, sum(iterations)),
             model_calls_per_episode=model_calls / played,
             broken=list(broken),
+            refused=dict(refused or {}),
         )
 
 

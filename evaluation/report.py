@@ -98,7 +98,7 @@ def _tables(scores: Sequence[Score]) -> str:
             f'<div class="card"><h3>{html.escape(suite)}</h3><table><tr><th>policy</th><th>success</th>'
             "<th>95 % interval</th><th></th><th>of teacher</th><th>metric</th><th>decisions</th>"
             f"<th>decisions/s</th><th>calls/episode</th><th>n</th></tr>{body}</table>"
-            f"{_verdict(rows)}{_broken(rows)}</div>"
+            f"{_verdict(rows)}{_remarks(rows)}</div>"
         )
     return "".join(parts)
 
@@ -131,10 +131,10 @@ def _verdict(scores: Sequence[Score]) -> str:
     return "".join(f"<p>{html.escape(sentence)}.</p>" for sentence in verdicts(scores))
 
 
-def _broken(scores: Sequence[Score]) -> str:
-    """The episodes that broke their world, by name: they count as failures above."""
-    lines = [f"{score.policy}: {reason}" for score in scores for reason in score.broken]
-    return "".join(f'<p class="soft">broken, {html.escape(line)}</p>' for line in lines)
+def _remarks(scores: Sequence[Score]) -> str:
+    """The episodes that broke their world, which count as failures above, and where chance acted."""
+    lines = [f"{score.policy}: {remark}" for score in scores for remark in score.remarks]
+    return "".join(f'<p class="soft">{html.escape(line)}</p>' for line in lines)
 
 
 def _crews(crews: Sequence[CrewScore]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from PIL import Image
 from actors.policies import LabelPolicy, RandomPolicy
 from actors.teacher import TeacherReplica
 from evaluation import evaluate, play
+from evaluation.archive import set_aside
 from evaluation.config import EvaluationConfig
-from worlds.types import EpisodeSpec
+from evaluation.records import Evaluation
+from teachers.types import Label, Role
+from worlds.types import EpisodeSpec, Mirror, Observation
 
 MISCHIEF = 3
 
@@ -69,6 +73,52 @@ def test_policies_meet_the_same_held_out_episodes_and_a_broken_one_is_named() ->
     assert "the corridor collapsed" in teacher.broken[0]
     assert chance.successes < teacher.successes
     assert all(spec.split == "test" for spec in evaluate.episodes(config, toy.SUITE))
+
+
+class Unsure:
+    """A teacher that has no valid label in every second state."""
+
+    version = "unsure"
+
+    def __init__(self, suite: str) -> None:
+        self._inner, self._asked = toy.make_teacher(suite), 0
+
+    def label(self, observation: Observation, mirror: Mirror, role: Role = "actor") -> Label:
+        self._asked += 1
+        label = self._inner.label(observation, mirror, role)
+        return label if self._asked % 2 else replace(label, valid=False, reason="it answered 'sideways'")
+
+
+def test_where_chance_acts_for_a_teacher_its_score_says_so() -> None:
+    config = EvaluationConfig(episodes=4, batch=2, difficulty=1)
+    policies = [LabelPolicy(TeacherReplica("teacher", make)) for make in (Unsure, toy.make_teacher)]
+    unsure, sure = (
+        evaluate.evaluate(config, toy.SUITE, "teacher", policy, 16, 0, True) for policy in policies
+    )
+    assert unsure.refused["it answered 'sideways'"] > 3
+    count = unsure.refused["it answered 'sideways'"]
+    assert f"chance acted in its place in {count} decisions: it answered 'sideways'" in unsure.remarks
+    assert not sure.refused
+    assert not any("chance" in remark for remark in sure.remarks)
+    mixed = unsure.model_copy(update={"refused": {"a": 1, "b": 3}})
+    assert mixed.remarks[-1] == "chance acted in its place in 4 decisions, 3 of them as: b"
+
+
+def test_an_evaluation_that_told_more_is_kept(tmp_path: Path) -> None:
+    config = EvaluationConfig(episodes=2, batch=2, difficulty=1)
+    scores = [evaluate.evaluate(config, toy.SUITE, n, RandomPolicy(), 16, 0, True) for n in ("random", "b")]
+    whole = Evaluation(run="r", date="d", machine="m", split="test", version=1, scores=scores, traces=[])
+    narrow = whole.model_copy(update={"scores": scores[:1]})
+    file = tmp_path / "evaluation.json"
+    assert set_aside(file, narrow) is None
+    file.write_text(whole.model_dump_json())
+    (tmp_path / "report.html").write_text("page")
+    assert set_aside(file, whole) is None
+    aside = set_aside(file, narrow)
+    assert aside is not None
+    assert Evaluation.model_validate_json((aside / file.name).read_text()) == whole
+    assert (aside / "report.html").read_text() == "page"
+    assert list(tmp_path.iterdir()) == [aside.parent]
 
 
 def test_a_trace_carries_the_label_under_each_decision() -> None:

@@ -117,7 +117,7 @@ def test_tables_are_in_order_and_name_what_broke(run: Path) -> None:
     assert "<td>75.0 %</td>" in page
     assert "<td>75 %</td>" in page  # of the teacher
     assert "4 (1 broken)" in page
-    assert "student: corridor 3: it &lt;collapsed&gt;" in page
+    assert "student: broken: corridor 3: it &lt;collapsed&gt;" in page
 
 
 def test_traces_reach_the_script_whole_and_cannot_leave_it(run: Path) -> None:
