@@ -20,16 +20,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Overrides = Annotated[
-    list[str] | None, typer.Argument(help="key=value overrides, such as seed=1 cluster.mode=serial")
-]
 Json = Annotated[bool, typer.Option("--json", help="End with one line of JSON on stdout.")]
 
 
 @app.command()
 def train(
     arguments: Annotated[
-        list[str] | None, typer.Argument(help="A preset such as configs/demo.yaml, then key=value overrides.")
+        list[str] | None,
+        typer.Argument(
+            help="A preset such as configs/demo.yaml, then key=value overrides, such as seed=1 "
+            "cluster.mode=serial cluster.learners=1"
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Print the resolved config and stop.")] = False,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
@@ -47,6 +48,7 @@ def train(
     if dry_run:
         from cluster.checks import check_suites
 
+        config.student.folder()
         check_suites(config)
         typer.echo(dump_config(config), nl=False)
         return
@@ -58,7 +60,9 @@ def train(
 @app.command()
 def eval(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value overrides, such as evaluation.episodes=50")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Play every policy of a run on held-out episodes; write the table and the report."""
@@ -79,7 +83,9 @@ def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
 @app.command()
 def pretrain(
     world: Annotated[str, typer.Argument(help="voxel or babyai.")],
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value overrides, such as seed=1 frames=20000")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the base model; default: a fresh run folder.")
     ] = None,

@@ -18,6 +18,7 @@ from cluster.run import RunFolder
 from teachers.config import TeacherConfig
 from teachers.make import key_of, make_teacher
 from teachers.team.prompting import prompt_hashes
+from worlds.adapters.own import own_errors_told
 from worlds.make import make_world
 from worlds.types import EpisodeSpec
 
@@ -30,11 +31,12 @@ def check_suites(config: RunConfig) -> None:
         suites = config.evaluation.suites or config.suites
         asked |= {(suite, config.evaluation.difficulty) for suite in suites}
     for suite, level in sorted(asked):
-        if config.teacher.backend == "scripted":
-            make_teacher(suite, config.teacher)
-        world = make_world(suite, config.frame_size)
-        world.reset(options={"episode": EpisodeSpec(suite, "train", 0, level)})
-        world.close()
+        with own_errors_told(suite):
+            if config.teacher.backend == "scripted":
+                make_teacher(suite, config.teacher)
+            world = make_world(suite, config.frame_size)
+            world.reset(options={"episode": EpisodeSpec(suite, "train", 0, level)})
+            world.close()
 
 
 def check_start(config: RunConfig) -> None:
@@ -117,8 +119,8 @@ def check_resumed(before: RunConfig, now: RunConfig) -> None:
     for key in old.keys() | new.keys():
         if old.get(key) != new.get(key) and not key.startswith(MAY_CHANGE):
             raise ValueError(
-                f"{key} was {old.get(key)!r} when the run began and cannot change on --resume (these can: "
-                f"{', '.join(name.rstrip('.') for name in MAY_CHANGE)}): leave it out, or start a new run"
+                f"{key} was {old.get(key)!r} when the run began and cannot change on --resume: leave it out, "
+                "or start a new run (docs/cluster.md, under Resume, lists the keys that can change)"
             )
 
 

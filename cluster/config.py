@@ -165,10 +165,8 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+", self.name) or not self.name.strip("."):
-            raise ValueError(
-                f"name={self.name!r} becomes part of a folder's name: use letters, digits, . _ -"
-            )
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.name) or not self.name.strip("."):
+            raise ValueError(f"name={self.name!r} becomes part of a folder's name: use a-z, A-Z, 0-9, . _ -")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed={self.seed} must be between 0 and 2147483647")
         if self.frame_size < 16 or self.frame_size % 8:
@@ -199,13 +197,16 @@ class RunConfig:
         self.learner.check_ranks(self.cluster.learners)
 
 
+_ALL_KEYS = " (`python retort.py train configs/demo.yaml --dry-run` prints all keys)"
+
+
 def load_config(preset: Path | None, overrides: Sequence[str] = ()) -> RunConfig:
     """Compose defaults, a YAML preset and `key=value` overrides, in this order.
 
     Raises ValueError, with a sentence that names the key, for anything that cannot be composed.
     """
     layers = [] if preset is None else [_read(preset)]
-    return compose(RunConfig, layers, overrides, " (see `python retort.py train --dry-run` for all keys)")
+    return compose(RunConfig, layers, overrides, _ALL_KEYS)
 
 
 def dump_config(config: RunConfig) -> str:

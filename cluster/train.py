@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from cluster.run import RunFailed, RunFolder, RunPaused
 from cluster.watch import Watch
 from evaluation.files import write_whole
 from ledger import Ledger, LedgerError
+from ledger.segments import FULL
 from student.config import StudentConfig
 from teachers.team.prompting import prompt_hashes
 
@@ -76,13 +78,19 @@ def train_phases(
             ) from pause
         except (LedgerError, RolloutsFailed, OSError) as error:
             raise RunFailed(
-                f"{error}; then go on with `python retort.py train --resume {folder.path}`"
+                f"{error}{_mend(error)}; then go on with `python retort.py train --resume {folder.path}`"
             ) from error
         finally:
             metrics.close()
             logging.getLogger().removeHandler(handler)
             handler.close()
     return folder
+
+
+def _mend(error: Exception) -> str:
+    """What helps, where the system's own words ("No space left on device") leave it out."""
+    full = any(os.strerror(number) in str(error) for number in FULL)
+    return ": free some space" if full else ""
 
 
 def make_machinery(config: RunConfig, folder: Path) -> Machinery:

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from worlds.base import retrieve, split_reply
+from worlds.adapters.own import own_errors_told
+from worlds.base import World, retrieve, split_reply
 from worlds.make import make_world
 from worlds.types import EpisodeSpec, Frame, Observation
 
@@ -28,13 +29,24 @@ def play_episode(
 ) -> None:
     """Play one train episode of `suite`; `commands` None reads the keyboard, line by line.
 
-    Raises ValueError for a suite that no world has.
+    Raises ValueError for a suite that no world has, and for a folder that cannot be made.
     """
+    with own_errors_told(suite):
+        _play(EpisodeSpec(suite, "train", index, difficulty), frames, commands)
+
+
+def _play(episode: EpisodeSpec, frames: Path | None, commands: Sequence[str] | None) -> None:
     console = Console()
-    world = make_world(suite)
-    world.reset(options={"episode": EpisodeSpec(suite, "train", index, difficulty)})
+    world = make_world(episode.suite)
+    world.reset(options={"episode": episode})
     if frames is not None:
-        frames.mkdir(parents=True, exist_ok=True)
+        try:
+            frames.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"the folder {frames} cannot be made ({error.strerror}): choose another place with "
+                "--frames FOLDER"
+            ) from error
     source = iter(commands) if commands is not None else _keyboard(console)
     goal = world.observe().goal
     console.print(f"[bold]{escape(goal.text)}[/bold]  (q ends, a number or a text acts)")
@@ -42,7 +54,7 @@ def play_episode(
         _enlarged(goal.image).save(frames / "goal.png")
     elif goal.image is not None:
         console.print(_blocks(goal.image))
-    _show(console, world.observe(), frames, 0)
+    _show(console, world, frames)
     for line in map(str.strip, source):
         if not line:
             continue
@@ -55,7 +67,7 @@ def play_episode(
             continue
         _, _, terminated, truncated, info = world.step(reply)
         console.print(f"{info['outcome']} ({info['ticks']} ticks), metric {info['metric']:.2f}")
-        _show(console, world.observe(), frames, world.iteration)
+        _show(console, world, frames)
         if terminated or truncated:
             won = "success" if info["success"] else "no success"
             console.print(f"[bold]{won} after {world.iteration} decisions[/bold]")
@@ -77,19 +89,38 @@ def _as_reply(line: str, seen: Observation) -> str:
     return line
 
 
-def _show(console: Console, seen: Observation, frames: Path | None, iteration: int) -> None:
+def _show(console: Console, world: World, frames: Path | None) -> None:
+    seen = world.observe()
     if frames is None:
         console.print(_blocks(seen.frame))
     else:
-        _enlarged(seen.frame).save(frames / f"{iteration:03d}.png")
-    status = seen.status
-    x, y, z = status.position
-    console.print(f"heading {status.heading_deg:.0f} deg, at {x:.0f} {y:.0f} {z:.0f} {status.remarks}")
+        _enlarged(seen.frame).save(frames / f"{world.iteration:03d}.png")
+    status, told = seen.status, []
+    if world.compass:
+        told.append(f"heading {status.heading_deg:.0f} deg")
+    if any(status.position):
+        told.append("at " + " ".join(f"{blocks:.0f}" for blocks in status.position))
+    if status.remarks:
+        told.append(status.remarks)
+    if told:
+        console.print(", ".join(told))
     if status.inventory:
         console.print("carrying " + ", ".join(f"{n} {name}" for name, n in status.inventory.items()))
     for sound in seen.sounds:
         console.print(f"you hear {sound.name} at {sound.bearing_deg:.0f} deg, loudness {sound.loudness:.2f}")
-    console.print("  ".join(f"{i}:{action}" for i, action in enumerate(seen.actions)))
+    console.print(_in_lines([f"{i}:{action}" for i, action in enumerate(seen.actions)], console.width))
+
+
+def _in_lines(names: Sequence[str], width: int) -> str:
+    """`names` side by side; lines end between two of them."""
+    lines = [""]
+    for name in names:
+        beside = f"{lines[-1]}  {name}".strip()
+        if len(beside) <= width:
+            lines[-1] = beside
+        else:
+            lines.append(name)
+    return "\n".join(lines).strip()
 
 
 def _enlarged(frame: Frame) -> Image.Image:

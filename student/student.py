@@ -86,7 +86,7 @@ class Student:
             raise KeyError(f"{len(missing)} of its tensors are not there, such as {missing[0]}")
         own = isinstance(model.config.vision_config, RetortVisionConfig)
         processor = None if own else AutoImageProcessor.from_pretrained(folder, use_fast=False)
-        return cls(model.to(device), AutoTokenizer.from_pretrained(folder), processor, config)
+        return cls(model.to(device), _tokenizer(config, folder), processor, config)
 
     @classmethod
     def fresh(cls, config: StudentConfig, seed: int = 0, words: Sequence[str] = (), **sizes: Any) -> Student:
@@ -287,6 +287,19 @@ class Student:
             ids[index, longest - len(row) :] = row
             mask[index, longest - len(row) :] = 1
         return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
+
+
+def _tokenizer(config: StudentConfig, folder: Path) -> Any:
+    """The folder's tokenizer. Raises ValueError where there is none."""
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except ValueError as error:  # four lines on what Transformers has tried
+        file = folder / "tokenizer.json"
+        state = "cannot be read" if file.is_file() else "is missing"
+        raise ValueError(
+            f"student.path={config.path!r} holds no tokenizer: {file} {state}. Put the one that the model "
+            "was trained with there, or set student.path to another folder."
+        ) from error
 
 
 def draw(logprobs: NDArray[np.float64], temperature: float, generator: np.random.Generator) -> int:

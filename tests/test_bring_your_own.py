@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from cluster.checks import check_suites
+from cluster.config import load_config
+from evaluation.play import play_episode
 from teachers.function import FunctionTeacher
 from teachers.make import make_expert, make_teacher
 from teachers.types import Label
@@ -96,6 +99,49 @@ def test_missing_modules_and_functions_are_named(tmp_path: Path, monkeypatch: py
     (tmp_path / "half_a_world.py").write_text("def make_world(suite, frame_size): ...\n")
     with pytest.raises(ValueError, match="no function make_teacher"):
         make_teacher("own/half_a_world")
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (None, "None"),
+        (np.zeros((8, 8, 3)), r"an array of float64, shape \(8, 8, 3\)"),
+        (np.zeros((8, 8, 4), np.uint8), r"an array of uint8, shape \(8, 8, 4\)"),
+        ("8x8", "a str"),
+    ],
+)
+def test_what_is_no_frame_is_refused(example: str, frame: object, told: str) -> None:
+    world = make_world(SUITE)
+    assert isinstance(world, GymWorld)
+    world._env.render = lambda: frame
+    with pytest.raises(ValueError, match=rf"render\(\) of {SUITE}'s environment gave {told}; .*uint8"):
+        world.reset(seed=1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("LEVELS = {}\nLEVELS['first']\n", r"KeyError: 'first' \(.*my_world\.py, line 2\)"),
+        (
+            "class Mine:\n    def reset(self, options):\n        return 1 / 0\n"
+            "def make_world(suite, frame_size): return Mine()\ndef make_teacher(suite): ...\n",
+            r"ZeroDivisionError: division by zero \(.*my_world\.py, line 3\)",
+        ),
+    ],
+    ids=["import", "reset"],
+)
+def test_an_error_in_own_code_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, told: str
+) -> None:
+    (tmp_path / "my_world.py").write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(ValueError, match=told):
+            check_suites(load_config(None, [f"suites=[{SUITE}]"]))
+        with pytest.raises(ValueError, match=told):
+            play_episode(SUITE, 0, 2, tmp_path, [])
+    finally:
+        sys.modules.pop("my_world", None)
 
 
 def test_an_environment_that_does_not_render_is_refused(example: str) -> None:

@@ -83,6 +83,9 @@ class World(gymnasium.Env[dict[str, Any], str]):
 
     max_iterations: int
 
+    compass = True
+    """Whether the status tells a heading; a world without one leaves it at 0."""
+
     def __init__(self, frame_size: int = 64) -> None:
         self.frame_size = frame_size
         self.observation_space = gymnasium.spaces.Dict(
@@ -96,6 +99,7 @@ class World(gymnasium.Env[dict[str, Any], str]):
         self._goal = Goal("")
         self._history: list[Turn] = []
         self._view: View | None = None
+        self._begun = False
 
     # -- hooks --------------------------------------------------------------------------------
 
@@ -138,7 +142,9 @@ class World(gymnasium.Env[dict[str, Any], str]):
         self.episode: EpisodeSpec = episode
         self.iteration = 0
         self._history = []
+        self._begun = False
         self._goal = self._begin(episode)
+        self._begun = True
         self._view = None
         return self._as_dict(), {"episode": episode}
 
@@ -166,7 +172,10 @@ class World(gymnasium.Env[dict[str, Any], str]):
         return self._as_dict(), reward, score.finished, truncated, info
 
     def observe(self) -> Observation:
-        """The typed observation of the present state (rendered once per state)."""
+        """The typed observation of the present state (rendered once per state). Raises RuntimeError where no
+        episode has begun."""
+        if not self._begun:
+            raise RuntimeError(f"no episode of the {self.name} world has begun: call reset() first")
         if self._view is None:
             self._view = self._observe_now()
         view = self._view

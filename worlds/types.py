@@ -107,12 +107,19 @@ class Mirror:
 @dataclass(frozen=True)
 class EpisodeSpec:
     """Names one episode for ever: the suite ("voxel/goal_name", "babyai/GoToObj"), the split, the
-    index within the split and the difficulty level (1 easiest)."""
+    index within the split and the difficulty level (1 easiest). Raises ValueError for a split that there is
+    not, and for a negative index."""
 
     suite: str
     split: Split
     index: int
     difficulty: int = 2
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLIT_CODES:
+            raise ValueError(f"there is no split {self.split!r}: it is one of {', '.join(SPLIT_CODES)}")
+        if self.index < 0:
+            raise ValueError(f"an episode's index is 0 or more, not {self.index}")
 
     @property
     def seed(self) -> int:

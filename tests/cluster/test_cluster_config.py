@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.checks import MAY_CHANGE
 from cluster.config import RunConfig, dump_config, load_config
+from cluster.overrides import compose
+from learner.pretraining.config import PretrainConfig
 
 PRESETS = sorted(Path("configs").glob("*.yaml"))
 
@@ -43,6 +46,8 @@ PRESETS = sorted(Path("configs").glob("*.yaml"))
         ("distil.roles=[actor,manager]", "distil.roles"),
         ("evaluation.policies=[student,student]", "evaluation.policies"),
         ("name=../elsewhere", "name"),
+        ("name=prüf", "use a-z, A-Z, 0-9, . _ -"),
+        ("nonsense=1", "train configs/demo.yaml --dry-run"),
         ("seed=-1", "seed"),
         ("frame_size=2", "frame_size"),
         ("student.lora=-1", "student.lora"),
@@ -59,6 +64,13 @@ def test_the_words_on_and_off_are_words(tmp_path: Path) -> None:
     preset = tmp_path / "preset.yaml"
     preset.write_text("learner: {bf16: on}")
     assert load_config(preset).learner.bf16 == "on"
+
+
+def test_the_overrides_that_help_shows_are_taken() -> None:
+    demo = Path("configs/demo.yaml")
+    assert load_config(demo, ["seed=1", "cluster.mode=serial", "cluster.learners=1"]).cluster.mode == "serial"
+    load_config(demo, ["evaluation.episodes=50"])
+    compose(PretrainConfig, [], ["seed=1", "frames=20000"])
 
 
 def test_serial_mode_refuses_staleness_and_many_learners() -> None:
@@ -109,6 +121,12 @@ def test_the_page_lists_every_key_with_its_default() -> None:
     assert {key: yaml.safe_load(value) for key, value in table} == flat(
         yaml.safe_load(dump_config(RunConfig()))
     )
+
+
+def test_the_page_lists_what_can_change_on_resume() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text("utf-8")
+    listed = re.findall(r"`([a-z_.]+)\*?`", page.partition("What can change:")[2].partition("\n\n")[0])
+    assert sorted(listed) == sorted(MAY_CHANGE)
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -193,6 +193,7 @@ def test_a_resumed_run_keeps_its_plan_and_may_grow() -> None:
     with pytest.raises(ValueError, match=r"distil\.episodes_per_round"):
         check_resumed(before, other)
     for override in ("student.lora=4", "learner.algorithm=bc", "teacher.map=none", "name=other"):
-        with pytest.raises(ValueError, match=override.partition("=")[0]):
+        with pytest.raises(ValueError, match=override.partition("=")[0]) as refused:
             check_resumed(load_config(None), load_config(None, [override]))
+        assert len(str(refused.value)) < 240
     check_resumed(load_config(None), load_config(None, ["cluster.hosts=7", "learner.zero_stage=2"]))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster import doctor
+from cluster import doctor, train
 from cluster.checks import check_start
-from cluster.config import load_config
+from cluster.config import RunConfig, load_config
 from cluster.metrics import MetricsLog, read_metrics
-from cluster.run import RunFolder
+from cluster.run import RunFailed, RunFolder
 from evaluation.files import write_whole
 
 
@@ -35,6 +37,15 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_whole(file, "half of this \ud800 cannot be written")
     assert file.read_text() == "seed: 1\n"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_is_told_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(config: RunConfig, folder: Path) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+    monkeypatch.setattr(train, "check_start", lambda config: None)
+    with pytest.raises(RunFailed, match=r"No space left .*: free some space; then go on with `python retort"):
+        train.train_phases(load_config(None, [f"runs_dir={tmp_path}"]), make=full)
 
 
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def test_measured_staleness_never_exceeds_the_bound(base: Path, tmp_path: Path) 
         (["pretrain", "voxel", "--out", "docs"], "no model folder"),
         (["play", "own"], "names no module"),
         (["train", "configs/demo.yaml", "--dry-run", "suites=[voxel/levitation]"], "voxel/levitation"),
+        (["train", "configs/demo.yaml", "--dry-run", "student.path=/nope"], "student.path"),
     ],
 )
 def test_bad_input_ends_in_a_sentence_and_status_2(arguments: list[str], sentence: str) -> None:

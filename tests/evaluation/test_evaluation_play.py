@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import toy
 from PIL import Image
+from rich.console import Console
 
 from actors.policies import LabelPolicy, RandomPolicy
 from actors.teacher import TeacherReplica
@@ -48,6 +49,40 @@ def test_blank_commands_act_not_and_q_ends(tmp_path: Path) -> None:
 def test_the_end_of_the_episode_ends_the_play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert walk(tmp_path, ["done", "wait"]) == ["000.png", "001.png"]
     assert "success after 1 decisions" in capsys.readouterr().out
+
+
+def test_a_world_without_heading_and_place_shows_neither(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = toy.ToyWorld()
+    world.reset(options={"episode": toy.specs(1)[0]})
+    world._at, world._view = 3, None
+    play._show(Console(), world, tmp_path)
+    assert "heading 0 deg, at 3 0 0\n" in capsys.readouterr().out
+    world._at, world._view = 0, None
+    monkeypatch.setattr(toy.ToyWorld, "compass", False)
+    play._show(Console(), world, tmp_path)
+    told = capsys.readouterr().out
+    assert "heading" not in told
+    assert " at " not in told
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (99, ["0:turn left  1:go on  2:done"]),
+        (20, ["0:turn left  1:go on", "2:done"]),
+        (3, ["0:turn left", "1:go on", "2:done"]),
+    ],
+)
+def test_actions_are_wrapped_between_their_names(width: int, lines: list[str]) -> None:
+    assert play._in_lines(["0:turn left", "1:go on", "2:done"], width).splitlines() == lines
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"the folder .*frames cannot be made \(.*--frames FOLDER"):
+        play.play_episode(toy.SUITE, 0, 1, tmp_path / "file" / "frames", [])
 
 
 @pytest.mark.parametrize(

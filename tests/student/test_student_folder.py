@@ -140,6 +140,17 @@ def test_a_damaged_checkpoint_is_a_sentence(student: Student, tmp_path: Path) ->
         Student.load(StudentConfig(path=str(tmp_path / "model")))
 
 
+def test_a_folder_without_a_tokenizer_is_one_sentence(student: Student, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    student.save(folder, {})
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(
+        ValueError, match=r"student\.path='.*model' .*model/tokenizer\.json is missing"
+    ) as told:
+        Student.load(StudentConfig(path=str(folder)))
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize("device", ["banana", "cuda:999"])
 def test_a_device_that_is_not_there_is_a_sentence(device: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"student\.device"):

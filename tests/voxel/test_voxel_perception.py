@@ -13,7 +13,7 @@ from worlds.voxel.render import render
 from worlds.voxel.sim import VoxelSim
 
 X, Z = 48, 48
-MASK = block_mask(["pumpkin", "melon", "no block at all"])
+MASK = block_mask(["pumpkin", "melon", "no block at all", "air"])
 
 
 def world() -> VoxelSim:

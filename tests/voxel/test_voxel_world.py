@@ -127,6 +127,21 @@ def test_unknown_suites_are_refused_with_a_sentence(suite: str) -> None:
         VoxelWorld().reset(options={"episode": EpisodeSpec("voxel/goal_name", "train", 0, 9)})
 
 
+def test_a_world_that_has_not_begun_says_so() -> None:
+    for ask in (lambda world: world.step("forward 2"), lambda world: world.observe()):
+        with pytest.raises(
+            RuntimeError, match=r"no episode of the voxel world has begun: call reset\(\) first"
+        ):
+            ask(VoxelWorld())
+
+
+def test_an_episode_that_cannot_be_is_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match="there is no split 'tset': it is one of train, validation, test"):
+        EpisodeSpec("voxel/goal_name", "tset", 0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="index is 0 or more, not -1"):
+        EpisodeSpec("voxel/goal_name", "test", -1)
+
+
 def test_the_map_from_above_shows_the_top_block_with_north_up() -> None:
     blocks = np.zeros((4, 6, 8), np.uint8)
     blocks[..., 0] = BLOCK["stone"]

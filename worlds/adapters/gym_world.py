@@ -51,6 +51,7 @@ class GymWorld(World):
     an episode goes to the environment's `reset`, so its layouts must follow from the seed."""
 
     name = "own"
+    compass = False
 
     def __init__(self, suite: str, task: GymTask, frame_size: int = 64) -> None:
         super().__init__(frame_size)
@@ -82,11 +83,25 @@ class GymWorld(World):
 
     def _observe_now(self) -> View:
         return View(
-            frame=resized(np.asarray(self._env.render()), self.frame_size),
+            frame=resized(self._rendered(), self.frame_size),
             status=Status(words=self._task.words(self._now)),
             sounds=(),
             actions=tuple(self._task.actions),
             notes=self._task.notes,
+        )
+
+    def _rendered(self) -> Frame:
+        """What the environment's `render` gives. Raises ValueError where that is no frame."""
+        frame: Any = self._env.render()
+        if isinstance(frame, np.ndarray):
+            told = f"an array of {frame.dtype}, shape {frame.shape}"
+            if frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3 and frame.size:
+                return frame
+        else:
+            told = "None" if frame is None else f"a {type(frame).__name__}"
+        raise ValueError(
+            f"render() of {self._suite}'s environment gave {told}; it must give a frame: an array of uint8, "
+            "shape (height, width, 3)."
         )
 
     def mirror(self) -> Mirror:

@@ -149,9 +149,11 @@ def _gather(
 
 
 def block_mask(names: Iterable[str]) -> NDArray[np.bool_]:
-    """Bool by block id: the blocks among `names` (names that are no block are passed over)."""
+    """Bool by block id: the blocks among `names` (names that are no block are passed over, and so is air:
+    the sky is no thing)."""
     mask = np.zeros(len(BLOCK_NAMES), np.bool_)
     mask[[BLOCK[name] for name in names if name in BLOCK]] = True
+    mask[0] = False
     return mask
 
 

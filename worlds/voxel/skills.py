@@ -2,12 +2,16 @@
 
 Invariant: a skill ends within its tick limit with "ok" or a named failure ("part", "stuck", "no path",
 "not in sight", "no tool", "out of reach", "no such recipe", "missing ...", "inventory full", ...), never
-by an exception, and it never reveals what its body could not perceive: what is named must be in the
-present frame by the rule of `worlds.voxel.perception`, and walks lead over columns in the body's map.
+by an exception. What is named must be in the present frame by the rule of `worlds.voxel.perception`, and
+walks lead over columns in the body's map. In two ways a skill knows more than the frame has shown: a column
+of the map counts whole, with a rim of 2 blocks (`skills_nav`), and a crafting table or furnace within reach
+serves though rock hides it (`skills_work`).
 
     turn left|right 45|90, turn around, look up|down|level, forward N, jump, scan, search NAME,
     goto X Z, goto NAME, mine NAME, craft NAME, smelt NAME, place NAME, fill NAME, equip NAME,
     open chest, take NAME, put NAME, message N TEXT, done
+
+`smelt` makes one; `open chest` takes all that fits, `take` what fits of NAME, `put` gives one stack.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ SEARCH_TURNS = 8
 LOOK_DEG = 30.0
 FORWARD_MOST = 50
 _WHOLE = re.compile(r"-?[0-9]{1,6}")
+_DISTANCE = re.compile(r"[0-9]{1,6}")
 _TURNS = {skill.removeprefix("turn "): 45.0 * eighths for skill, eighths in TURNS.items()}
 
 
@@ -65,7 +70,7 @@ class Skills:
                 return "ok"
             case "look" if rest in ("up", "down", "level"):
                 return self._look(rest)
-            case "forward" if rest.isdecimal() and 0 < int(rest) <= FORWARD_MOST:
+            case "forward" if _DISTANCE.fullmatch(rest) and 0 < int(rest) <= FORWARD_MOST:
                 return self.body.walk(float(rest))
             case "jump":
                 return self._jump()
@@ -109,6 +114,8 @@ class Skills:
         return "ok"
 
     def _search(self, name: str) -> str:
+        if not _is_thing(name):
+            return f"no such thing {name}"
         for _ in range(SEARCH_TURNS):
             if self.body.in_sight(name):
                 return "ok"
@@ -123,7 +130,7 @@ class Skills:
             goals = (columns_x == int(words[0])) & (columns_z == int(words[1]))
         else:
             name = where.replace(" ", "_")
-            if name not in BLOCK and name not in ANIMAL_KIND:
+            if not _is_thing(name):
                 return f"no such thing {name}"
             seen = body.in_sight(name)
             if not seen:
@@ -138,7 +145,14 @@ class Skills:
         agent, _, text = rest.partition(" ")
         bodies = self.body.state.position.shape[1]
         others = {str(a + 1) for a in range(bodies) if a != self.body.a}
-        if agent not in others or not text:
+        if agent not in others:
             return "no such agent"
+        if not text:
+            return "no text"
         self.outbox.append((int(agent), text))
         return "ok"
+
+
+def _is_thing(name: str) -> bool:
+    """Whether an animal or a block other than air is called so."""
+    return name in ANIMAL_KIND or BLOCK.get(name, 0) > 0

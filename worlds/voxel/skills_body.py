@@ -1,8 +1,9 @@
 """One body driven through primitive ticks: the ground on which the skills stand.
 
 Invariant: a body is moved by primitive actions of MineDojo's space alone (turns in steps of 15 degrees),
-so what a skill does, a policy over the primitive level could have done. What a body knows of the map is
-`VoxelState.seen`, with a rim of `TOUCH` blocks (the rows of a small frame skip columns of far ground).
+so what a skill does, a policy over the primitive level could have done; `take_out` alone is more, because
+that space can only empty a chest. What a body knows of the map is `VoxelState.seen`, with a rim of `TOUCH`
+blocks (the rows of a small frame skip columns of far ground); a column in it is known whole (`find_path`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from worlds.voxel.containers import take
 from worlds.voxel.data import BLOCK, HURTS, LIQUID, SOLID
 from worlds.voxel.perception import Thing, block_mask, things_in_sight
 from worlds.voxel.physics import EYE_HEIGHT
@@ -19,6 +21,7 @@ from worlds.voxel.render import Rendered, mark_seen, render
 from worlds.voxel.sim import VoxelSim
 from worlds.voxel.skills_nav import MAX_DROP, find_path
 from worlds.voxel.state import VoxelState
+from worlds.voxel.tables import TABLES
 
 STEP_DEG = 15
 CAMERA_REST = 12
@@ -92,6 +95,13 @@ class Body:
         self._actions[self.b, self.a] = NO_OP
         self.ticks += 1
         self._rendered = None
+
+    def take_out(self, container: int, item: int) -> None:
+        """One tick: every `item` that fits out of a container in hand's reach."""
+        counts = self.state.container_count[self.b, container]
+        for slot in np.flatnonzero(self.state.container_item[self.b, container] == item):
+            take(self.sim.arrays, TABLES, self.b, self.a, container, int(slot), int(counts[slot]))
+        self.act()
 
     def look(self) -> Rendered:
         """The frame now (rendered once per state), which also enters the body's map."""

@@ -1,8 +1,9 @@
 """Shortest walks over the columns that a body knows.
 
-Invariant: a path uses only columns where `known` is true, so a walk never profits from what its body
-has not had in view. Cells are (x, z, y) of the feet; a cell can be stood in when its floor is solid
-and feet and head are free, or when it is the surface of water.
+Invariant: a path uses only columns where `known` is true. A known column counts whole, though its body has
+seen but part of it (and of the rim of `skills_body.TOUCH` columns beside, nothing): where there are caves, a
+walk can lead through cells below the ground that was seen. Cells are (x, z, y) of the feet; a cell can be
+stood in when its floor is solid and feet and head are free, or when it is the surface of water.
 
 Costs are tenths of a block: 10 straight, 14 diagonal, +6 for a step up, +30 in water.
 """

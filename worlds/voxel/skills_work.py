@@ -1,16 +1,21 @@
 """What the hands do: mine, craft, smelt, place, fill, equip, and the use of chests.
 
 Invariant: nothing here reads a cell that is not in the frame, within reach of the hand, or in the body's
-map; `mine` works on a block in sight and on nothing else.
+map; `mine` works on a block in sight and on nothing else. Within reach is not in sight: a crafting table or
+a furnace within `crafting.NEAR` serves through rock too, and what lies in the furnace is known.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from worlds.voxel.containers import BURN, FUEL, INPUT, OUTPUT, STRIDE_TICKS, container_at
+from worlds.voxel.crafting import near_furnace
 from worlds.voxel.data import (
     BLOCK,
     DROP_ITEM,
+    DURABILITY,
     HARDNESS,
     ITEM,
     ITEM_NAMES,
@@ -25,6 +30,7 @@ from worlds.voxel.data import (
     TIER_NEEDED,
     TOOL_CLASS,
 )
+from worlds.voxel.data import FUEL as FUEL_TICKS
 from worlds.voxel.interact import REACH, can_harvest, target_block
 from worlds.voxel.physics import EYE_HEIGHT
 from worlds.voxel.skills_body import ATTACK, CRAFT, EQUIP, PLACE, STEP_DEG, USE, Body
@@ -111,14 +117,16 @@ def approach(body: Body, cell: tuple[int, int, int], near: float) -> str:
 
 def mine(body: Body, name: str) -> str:
     """Walk to the nearest `name` in sight and dig one block of it."""
-    if name not in BLOCK:
+    block = BLOCK.get(name, 0)
+    if block == 0:
         return f"no such block {name}"
+    if HARDNESS[block] < 0:
+        return f"cannot mine {name}"
     seen = body.in_sight(name)
     if not seen:
         return "not in sight"
-    block, cell = BLOCK[name], seen[0].cell
-    drop = int(DROP_ITEM[block])
-    if HARDNESS[block] < 0 or not _equip_best(body, block):
+    cell, drop = seen[0].cell, int(DROP_ITEM[block])
+    if not _equip_best(body, block):
         return "no tool"
     if drop and not _has_room(body, drop):
         return "inventory full"
@@ -189,30 +197,72 @@ def _lacking(body: Body, ingredients: dict[int, int]) -> dict[str, int]:
 
 
 def smelt(body: Body, name: str) -> str:
-    """Smelt one `name` in a furnace within reach and take it out."""
+    """Smelt one `name` in the nearest furnace within reach and take it out: one raw item goes in, and one
+    fuel where neither fuel nor fire lasts for it. Where some lies ready, it is taken and nothing goes in."""
     if (name, 2) not in CRAFT_NAMES:
         return "no such recipe"
-    raw = [ITEM_NAMES[item] for item, made in SMELTING.items() if ITEM_NAMES[made] == name]
+    made = ITEM[name]
+    raws = [item for item, result in SMELTING.items() if result == made]
+    raw = next((item for item in raws if slot_of(body, item) >= 0), 0)
+    furnace = near_furnace(body.sim.arrays, TABLES, body.b, body.a)
+    if furnace < 0:
+        return "missing furnace" if raw else f"missing {ITEM_NAMES[raws[0]]}"
+    items = body.state.container_item[body.b, furnace]
+    counts = body.state.container_count[body.b, furnace]
+    if items[OUTPUT] != made:
+        if not raw:
+            return f"missing {ITEM_NAMES[raws[0]]}"
+        if hindrance := _smelting_hindered(body, items, counts, raw):
+            return hindrance
+        # Fuel goes in only where no fire burns, and one that dies on the way loses what it has smelted.
+        while items[FUEL] == 0 and 0 < counts[BURN] < SMELT_TICKS:
+            body.act()
+        body.act(function=CRAFT, craft=CRAFT_NAMES.index((name, 2)))
+        for _ in range(SMELT_TICKS + STRIDE_TICKS):
+            if items[OUTPUT] == made:
+                break
+            body.act()
     before = held(body, name)
-    argument = CRAFT_NAMES.index((name, 2))
-    had_raw = any(held(body, item) for item in raw)
-    body.act(function=CRAFT, craft=argument)
-    for _ in range(SMELT_TICKS + 2):
-        if held(body, name) > before:
-            return "ok"
-        body.act(function=CRAFT, craft=argument) if body.ticks % 20 == 0 else body.act()
-    body.act(function=CRAFT, craft=argument)
-    if held(body, name) > before:
-        return "ok"
-    if not had_raw:
-        return f"missing {raw[0]}"
-    return "missing furnace or fuel"
+    body.act(function=CRAFT, craft=_fetching(body, name))
+    return "ok" if held(body, name) > before else "inventory full"
+
+
+def _smelting_hindered(body: Body, items: NDArray[np.int16], counts: NDArray[np.int16], raw: int) -> str:
+    """What keeps a furnace with these slots from smelting one more `raw` ("": nothing)."""
+    lies = int(items[FUEL])
+    lasts_ticks = int(counts[BURN]) + FUEL_TICKS.get(lies, 0) * int(counts[FUEL])
+    # What lies at the fuel's place and burns too short, or not at all, keeps other fuel out.
+    if items[INPUT] not in (0, raw) or (lies and lasts_ticks < SMELT_TICKS):
+        return "furnace busy"
+    if lasts_ticks < SMELT_TICKS and not _has_fuel(body, raw):
+        return "missing fuel"
+    last = body.state.count[body.b, body.a, slot_of(body, raw)] == 1
+    if items[OUTPUT] and not _has_room(body, int(items[OUTPUT])):
+        return "inventory full"
+    return "" if last or _has_room(body, SMELTING[raw]) else "inventory full"
+
+
+def _has_fuel(body: Body, raw: int) -> bool:
+    """Whether the furnace would find fuel among what is carried (`containers.smelt_into`) when one `raw`,
+    which may burn as well, has gone in."""
+    fuels = [item for item, ticks in FUEL_TICKS.items() if ticks >= SMELT_TICKS and DURABILITY[item] == 0]
+    return sum(held(body, ITEM_NAMES[item]) for item in fuels) > int(raw in fuels)
+
+
+def _fetching(body: Body, name: str) -> int:
+    """The craft argument that takes out what is ready and puts nothing in: one of whose raw items none is
+    carried (`containers.smelt_into`)."""
+    feasible = {SMELTING[item] for item in SMELTING if slot_of(body, item) >= 0}
+    others = (k for k, (made, needs) in enumerate(CRAFT_NAMES) if needs == 2 and ITEM[made] not in feasible)
+    return next(others, CRAFT_NAMES.index((name, 2)))
 
 
 def place(body: Body, name: str) -> str:
     """Put a carried block on the ground ahead."""
+    if name in ITEM and not PLACES_BLOCK[ITEM[name]]:
+        return f"cannot place {name}"
     slot = slot_of(body, ITEM[name]) if name in ITEM else -1
-    if slot < 0 or not PLACES_BLOCK[ITEM[name]]:
+    if slot < 0:
         return f"missing {name}"
     before = held(body, name)
     for down in (45.0, 60.0, 30.0):
@@ -254,20 +304,30 @@ def fill(body: Body, name: str) -> str:
 
 def open_chest(body: Body) -> str:
     """Walk to the nearest chest in sight and take everything that fits."""
-    reached = _reach_chest(body)
+    reached, chest = _reach_chest(body)
     if reached == "ok":
+        items, counts = body.state.container_item[body.b, chest], body.state.container_count[body.b, chest]
+        before = counts.copy()
         body.act(function=USE)
+        if items.any() and np.array_equal(counts, before):
+            reached = "inventory full"
     body.square_up()
     return reached
 
 
 def take_from_chest(body: Body, name: str) -> str:
-    """Open the nearest chest in sight for `name`'s sake."""
+    """Take every `name` that fits out of the nearest chest in sight, and nothing else."""
     if name not in ITEM:
         return f"no such item {name}"
     before = held(body, name)
-    opened = open_chest(body)
-    return f"missing {name}" if opened == "ok" and held(body, name) == before else opened
+    reached, chest = _reach_chest(body)
+    if reached == "ok":
+        lies = bool((body.state.container_item[body.b, chest] == ITEM[name]).any())
+        body.take_out(chest, ITEM[name])
+        if held(body, name) == before:
+            reached = "inventory full" if lies else f"missing {name}"
+    body.square_up()
+    return reached
 
 
 def put_in_chest(body: Body, name: str) -> str:
@@ -276,7 +336,7 @@ def put_in_chest(body: Body, name: str) -> str:
     if slot < 0:
         return f"missing {name}"
     before = held(body, name)
-    reached = _reach_chest(body)
+    reached, _ = _reach_chest(body)
     if reached == "ok":
         body.act(function=PLACE, slot=slot)
         reached = "ok" if held(body, name) < before else "chest full"
@@ -284,12 +344,13 @@ def put_in_chest(body: Body, name: str) -> str:
     return reached
 
 
-def _reach_chest(body: Body) -> str:
-    """Walk to the nearest chest in sight and look at it."""
+def _reach_chest(body: Body) -> tuple[str, int]:
+    """Walk to the nearest chest in sight and look at it; and which container it is."""
     seen = body.in_sight("chest")
     if not seen:
-        return "not in sight"
-    walked = approach(body, seen[0].cell, 2.5)
-    if walked == "ok" and _eye_distance(body, seen[0].cell) <= REACH and _point_at(body, seen[0].cell):
-        return "ok"
-    return walked if walked != "ok" else "out of reach"
+        return "not in sight", -1
+    cell = seen[0].cell
+    walked = approach(body, cell, 2.5)
+    if walked == "ok" and _eye_distance(body, cell) <= REACH and _point_at(body, cell):
+        return "ok", container_at(body.sim.arrays, body.b, *cell)
+    return (walked if walked != "ok" else "out of reach"), -1
