@@ -25,6 +25,7 @@ from cluster.watch import Watch
 from evaluation.files import write_whole
 from ledger import Ledger, LedgerError
 from student.config import StudentConfig
+from teachers.backends.types import Verdict
 from teachers.team.prompting import prompt_hashes
 
 
@@ -105,6 +106,12 @@ def _run_phases(
     metrics: MetricsLog,
     watch: Watch,
 ) -> None:
+    def verdict() -> Verdict | None:
+        """Asked at every turn of the loop: what the teacher's desk has to tell is told by the way."""
+        for line in machinery.news():
+            watch.say(line)
+        return machinery.verdict()
+
     reference = replace(config.student, path=str(folder.export("reference")))
     stages = (("reference", config.student, None), ("distil", reference, reference))
     for phase, student, frozen in stages:
@@ -120,7 +127,7 @@ def _run_phases(
             try:
                 reflection = Reflection(ledger, machinery.reflector(), config.teacher.endpoint.reflections)
                 Distiller(
-                    config, chunks, rollouts, learning, ledger, metrics, watch, machinery.verdict, reflection
+                    config, chunks, rollouts, learning, ledger, metrics, watch, verdict, reflection
                 ).run()
                 _export(student, learning.snapshot().tensors, result, config, phase)
             finally:
