@@ -164,15 +164,19 @@ def watch(
 
 @app.command()
 def endpoint(
-    port: Annotated[int, typer.Option(help="Port to listen on (0: a free one).")] = 8399,
+    port: Annotated[int, typer.Option(help="Port to listen on (0: a free one).", max=65535, min=0)] = 8399,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     latency: Annotated[float, typer.Option(help="Seconds that an answer takes.")] = 0.0,
     jitter: Annotated[float, typer.Option(help="By how much of it more or less, by chance.")] = 0.0,
     faults: Annotated[
-        float, typer.Option(help="Share of requests that fail, in all the ways there are.")
+        float,
+        typer.Option(
+            help="Share of requests that fail, each in one of these ways: busy (429), error (500), silence, "
+            "drop, half a body, no JSON, wrong schema, no choice, refusal, off the grammar, cut off."
+        ),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Decides which.")] = 0,
-    wait: Annotated[bool, typer.Option(help="Start none: wait until one listens there.")] = False,
+    wait: Annotated[bool, typer.Option(help="Start none: wait up to 60 s until one listens there.")] = False,
 ) -> None:
     """An OpenAI-compatible teacher to try: the scripted planners, reading prompts, behind HTTP."""
     if wait:

@@ -27,9 +27,8 @@ class DeskProcess:
     """A `CallDesk` behind Ray; methods as in `teachers.backends.desk.Desk`."""
 
     def __init__(self, config: TeacherConfig, path: Path, run: str) -> None:
-        journal = path.with_name(f"{path.name}.{run or 'desk'}.flights")
         again = bool(ray.get_runtime_context().was_current_actor_reconstructed)
-        self._desk = open_desk(config, path, run, journal, again)
+        self._desk = open_desk(config, path, run, journal_of(path, run), again)
 
     def do(self, what: str, *arguments: Any) -> Any:
         """Call one of the desk's methods."""
@@ -66,11 +65,22 @@ class RemoteDesk:
         verdict: Verdict | None = self._do("verdict")
         return verdict
 
+    def news(self) -> list[str]:
+        """See `Desk.news`."""
+        news: list[str] = self._do("news")
+        return news
+
     def _do(self, what: str, *arguments: Any) -> Any:
         try:
             return ray.get(self.handle.do.remote(what, *arguments), timeout=DESK_S)
         except (GetTimeoutError, RayActorError) as error:
             raise Unanswered(f"the desk of the calls does not answer ({type(error).__name__})") from error
+
+
+def journal_of(path: Path, run: str = "") -> Path:
+    """Where the desk over the recording `path` keeps its calls under way: of use to a desk that is started
+    again by Ray, and to nobody after that."""
+    return path.with_name(f"{path.name}.{run or 'desk'}.flights")
 
 
 def start_desk(config: TeacherConfig, path: Path, run: str = "") -> RemoteDesk:

@@ -11,7 +11,7 @@ from rich.table import Table
 from cluster.metrics import read_metrics
 from cluster.run import RunFolder
 from evaluation.calls import HEADINGS, labelled_episodes, labelled_until, recorded_in, role_calls
-from teachers.backends.recording import Recording
+from teachers.backends.recording import Recording, read_export
 
 
 def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
@@ -20,10 +20,11 @@ def run_calls(target: Path, export: Path | None, load: Path | None) -> None:
     path, run = recorded_in(RunFolder.open(target).path) if target.is_dir() else (target, None)
     if load is None and not path.is_file():
         raise ValueError(f"there is no recording {path}: name a run whose teacher was asked over an endpoint")
+    exported = None if load is None else read_export(load)  # before a recording is made for it
     recording = Recording(path)
     console = Console()
-    if load is not None:
-        console.print(f"loaded {recording.load(load)} calls from {load}", highlight=False)
+    if exported is not None:
+        console.print(f"loaded {recording.load_lines(exported)} calls from {load}", highlight=False)
     if export is not None:
         console.print(f"wrote {recording.export(export)} calls to {export}", highlight=False)
     # Episodes are a run's: a recording alone has none.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,13 @@ def check_start(config: RunConfig) -> None:
     check_teacher(config.teacher)
 
 
+REACH_S = 10.0
+"""For each of the two requests that look whether the endpoint is the one that is meant."""
+
+
 def check_teacher(teacher: TeacherConfig) -> None:
-    """Raise ValueError where nobody answers at the teacher's endpoint, or there is nothing to replay."""
+    """Raise ValueError where nobody answers at the teacher's endpoint, where it refuses a small question (a
+    wrong model, address or key), or where there is nothing to replay."""
     key = key_of(teacher)
     if teacher.backend == "recorded" and not Path(teacher.endpoint.recording).is_file():
         raise ValueError(
@@ -63,9 +68,12 @@ def check_teacher(teacher: TeacherConfig) -> None:
     from teachers.backends.openai_chat import OpenAIChat
     from teachers.backends.types import Unreachable
 
+    quick = replace(teacher.endpoint, timeout_s=min(REACH_S, teacher.endpoint.timeout_s))
     try:
-        OpenAIChat(teacher.endpoint, key).reach()
+        OpenAIChat(quick, key).reach()
     except Unreachable as error:
+        if error.trouble == "refused":
+            raise ValueError(f"{error} (teacher.endpoint.model={quick.model})") from error
         raise ValueError(
             f"nobody answers at teacher.endpoint.url={teacher.endpoint.url} ({error}): start it "
             "(`python retort.py endpoint` is one to try), or name another"

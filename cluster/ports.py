@@ -99,6 +99,10 @@ class Machinery(Protocol):
         """Why the teacher may not be asked any more (None: it may)."""
         ...
 
+    def news(self) -> list[str]:
+        """What befell the teacher's endpoint since this was last asked, in sentences."""
+        ...
+
     def reflector(self) -> Reflector | None:
         """The critic of failed attempts (None: nobody looks back)."""
         ...

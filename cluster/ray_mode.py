@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ray
 
-from actors.ray_desk import start_desk
+from actors.ray_desk import journal_of, start_desk
 from actors.ray_parts import AHEAD, Parts
 from actors.ray_pool import PoolConfig, RayRollouts
 from cluster.config import RunConfig
@@ -56,10 +56,12 @@ class RayMachinery:
         self._config = config
         start_ray(config.cluster.object_store_mb)
         self._check_room()
+        recording = recording_of(config.teacher, folder)
+        self._journal = journal_of(recording, folder.name)
         self._desk = (
             None
             if config.teacher.backend == "scripted"
-            else start_desk(config.teacher, recording_of(config.teacher, folder), folder.name)
+            else start_desk(config.teacher, recording, folder.name)
         )
 
     def _check_room(self) -> None:
@@ -133,6 +135,14 @@ class RayMachinery:
         with told("the desk of the teacher's calls cannot be asked"):
             return self._desk.verdict() if self._desk else None
 
+    def news(self) -> list[str]:
+        """The desk's, which stands in run.log too: the desk's own process does not write there."""
+        with told("the desk of the teacher's calls cannot be asked"):
+            news = self._desk.news() if self._desk else []
+        for line in news:
+            log.warning("%s", line)
+        return news
+
     def reflector(self) -> Reflector | None:
         """Asks from this process."""
         return self._teacher().reflector()
@@ -143,3 +153,4 @@ class RayMachinery:
     def close(self) -> None:
         """End the cluster that was started here, or leave the one that was joined."""
         ray.shutdown()
+        self._journal.unlink(missing_ok=True)

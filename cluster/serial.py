@@ -155,6 +155,10 @@ class SerialMachinery:
         """The desk's."""
         return self._desk.verdict() if self._desk else None
 
+    def news(self) -> list[str]:
+        """The desk's."""
+        return self._desk.news() if self._desk else []
+
     def reflector(self) -> Reflector | None:
         """Asks from this process."""
         return self._teacher().reflector()

@@ -27,6 +27,7 @@ from evaluation.files import write_whole
 from ledger import Ledger, LedgerError
 from ledger.segments import FULL
 from student.config import StudentConfig
+from teachers.backends.types import Verdict
 from teachers.team.prompting import prompt_hashes
 
 
@@ -113,6 +114,12 @@ def _run_phases(
     metrics: MetricsLog,
     watch: Watch,
 ) -> None:
+    def verdict() -> Verdict | None:
+        """Asked at every turn of the loop: what the teacher's desk has to tell is told by the way."""
+        for line in machinery.news():
+            watch.say(line)
+        return machinery.verdict()
+
     reference = replace(config.student, path=str(folder.export("reference")))
     stages = (("reference", config.student, None), ("distil", reference, reference))
     for phase, student, frozen in stages:
@@ -128,7 +135,7 @@ def _run_phases(
             try:
                 reflection = Reflection(ledger, machinery.reflector(), config.teacher.endpoint.reflections)
                 Distiller(
-                    config, chunks, rollouts, learning, ledger, metrics, watch, machinery.verdict, reflection
+                    config, chunks, rollouts, learning, ledger, metrics, watch, verdict, reflection
                 ).run()
                 _export(student, learning.snapshot().tensors, result, config, phase)
             finally:

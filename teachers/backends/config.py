@@ -67,6 +67,16 @@ class EndpointConfig:
                 "teacher.endpoint.timeout_s and patience_s are positive, tries, replica_in_flight and "
                 "max_tokens at least 1"
             )
+        if self.patience_s < self.timeout_s:
+            raise ValueError(
+                f"teacher.endpoint.patience_s={self.patience_s:g} is less than timeout_s={self.timeout_s:g}: "
+                "a label would be given up before one answer may be; raise it, or lower timeout_s"
+            )
+        if self.reflections and not self.lessons:
+            raise ValueError(
+                f"teacher.endpoint.reflections={self.reflections} with lessons=0 pays for lessons that "
+                "nobody is told: set lessons to 1 or more, or reflections to 0"
+            )
         if not -1 <= self.embeddings_floor <= 1:
             raise ValueError("teacher.endpoint.embeddings_floor is a cosine, -1 to 1")
         counts = (self.repairs, self.temperature or 0.0, self.reflections, self.lessons, self.lesson_frames)

@@ -11,6 +11,7 @@ Times are monotonic seconds of the desk's own clock.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -24,6 +25,8 @@ from teachers.backends.lines import Lines
 from teachers.backends.pace import Pace
 from teachers.backends.recording import Recording
 from teachers.backends.types import Call, Ticket, Trouble, Verdict
+
+log = logging.getLogger(__name__)
 
 OUT_AFTER = 5
 """Failures in a row, over all who ask, that make an outage."""
@@ -62,6 +65,10 @@ class Desk(Protocol):
         """Why questions were stopped (None: they were not)."""
         ...
 
+    def news(self) -> list[str]:
+        """Since this was last asked: that the endpoint is out, that it is back, in sentences."""
+        ...
+
 
 class CallDesk:
     """The one `Desk`. `replay` answers from the recording alone. `flights` are those of a desk before this
@@ -94,7 +101,8 @@ class CallDesk:
         self._probe = ""
         """The question that tries whether an outage is over."""
         self._reason = ""
-        self._paused_until_s = self._probe_at_s = 0.0
+        self._paused_until_s = self._probe_at_s = self._out_at_s = 0.0
+        self._news: list[str] = []
         self._verdict: Verdict | None = None
 
     def open(self, key: str, tokens: int) -> Ticket:
@@ -141,11 +149,15 @@ class CallDesk:
             self._pace.correct(call.tokens - (flight.tokens if flight else call.tokens))
             self._tokens += call.tokens
             self._cost += call.cost
+            if self._out:
+                self._tell(
+                    f"the teacher's endpoint answers again, after {self._clock() - self._out_at_s:.0f} s"
+                )
             self._failures = self._refusals = self._probes = 0
             self._probe_at_s = 0.0
             try:
                 return self._recording.put(key, purpose, told, call)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OverflowError) as error:  # a number that no column holds
                 self._stop_writing(error, "an answer that is not recorded")
                 return call
 
@@ -173,7 +185,11 @@ class CallDesk:
             self._reason = reason
             self._failures += 1
             if self._failures == OUT_AFTER:
-                self._probe_at_s = now + self._next_probe_s()
+                self._out_at_s, self._probe_at_s = now, now + self._next_probe_s()
+                self._tell(
+                    f"the teacher's endpoint is out ({reason}): labels wait, and one question at a time "
+                    f"tries whether it is back, every {PROBE_MOST_S:g} s at most"
+                )
             return self._out
 
     def give_up(self, key: str, purpose: str, told: str, reason: str) -> None:
@@ -188,6 +204,16 @@ class CallDesk:
         """See `Desk.verdict`."""
         with self._lock:
             return self._verdict and replace(self._verdict, in_flight=self._flights.under_way(self._clock()))
+
+    def news(self) -> list[str]:
+        """See `Desk.news`."""
+        with self._lock:
+            news, self._news = self._news, []
+            return news
+
+    def _tell(self, line: str) -> None:
+        log.warning("%s", line)
+        self._news.append(line)
 
     def _ended(self, key: str) -> Flight | None:
         try:

@@ -10,11 +10,13 @@ import json
 import math
 import os
 import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 from teachers.backends.config import EndpointConfig
-from teachers.backends.types import EMBEDDING, Ask, Call, Unreachable
+from teachers.backends.types import EMBEDDING, Ask, Call, Message, Unreachable
 
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key."""
@@ -24,6 +26,11 @@ REFUSALS = (401, 403, 404)
 TRUNCATED = "[the answer was cut off at max_tokens]"
 UNPAID = ("insufficient_quota", "billing_not_active")
 """Error codes of an account without money."""
+MOST_TOKENS = 10**9
+"""No call costs more: a usage that says so is not believed."""
+PAUSE_MOST_S = 60.0
+SMALL_TOKENS = 16
+"""Of the answer to the question that is asked before a run begins."""
 
 
 class OpenAIChat:
@@ -77,18 +84,23 @@ class OpenAIChat:
             model=ask.model, messages=[], extra_body=self._body(ask)
         )
 
-    def reach(self, deadline_s: float = 10.0) -> None:
-        """Raise Unreachable where nobody answers HTTP at the address; any answer will do."""
+    def reach(self) -> None:
+        """Raise Unreachable where nobody answers HTTP at the address, or where one small question is refused
+        (`trouble` says so). The list of models tells the first alone: gateways show it to anybody."""
         import openai
 
+        with suppress(openai.OpenAIError):
+            try:
+                self._client.models.list()
+            except openai.APIConnectionError as error:
+                raise Unreachable(str(error.__cause__ or error)) from error
+        model, temperature = self._config.model, self._config.temperature
+        question = (Message("user", "Say ok."),)
         try:
-            self._client.with_options(timeout=deadline_s).models.list()
-        except openai.APIStatusError:
-            return
-        except openai.APIConnectionError as error:
-            raise Unreachable(str(error.__cause__ or error)) from error
-        except openai.OpenAIError:
-            return
+            self.ask(Ask("probe", question, "", model, temperature, SMALL_TOKENS, structure="none"))
+        except Unreachable as error:
+            if error.trouble == "refused":
+                raise
 
     def close(self) -> None:
         """Close the connections."""
@@ -111,10 +123,15 @@ class OpenAIChat:
 
     def _call(self, reply: Any, ask: Ask, latency_s: float) -> Call:
         """Of a completion's JSON, or of embeddings'. Raises what its reading raises where it is none."""
+        if (
+            isinstance(reply, dict)
+            and not {"choices", "data"} & reply.keys()
+            and (told := reply.get("error"))
+        ):
+            said = told.get("message", told) if isinstance(told, dict) else told
+            raise Unreachable(f"{self._config.url} sent no completion, but an error: {str(said)[:300]}")
         text = _vectors(reply, ask) if ask.purpose == EMBEDDING else _content(reply)
-        usage = reply.get("usage") or {}
-        tokens_in = int(usage.get("prompt_tokens") or 0)
-        tokens_out = int(usage.get("completion_tokens") or 0)
+        tokens_in, tokens_out = _used(reply.get("usage"))
         if not tokens_in and not tokens_out:  # not told: a budget must hold all the same
             tokens_in = max(1, ask.tokens - ask.max_tokens // 2)
             tokens_out = 0 if ask.purpose == EMBEDDING else max(1, len(text) // 4)
@@ -128,7 +145,7 @@ class OpenAIChat:
         if status == 402 or getattr(error, "code", None) in UNPAID:
             return Unreachable(f"{url} wants money ({status}: {said})", "unpaid")
         if status == 429:
-            return Unreachable(f"{url} is busy (429): {said}", "busy", _retry_after(error))
+            return Unreachable(f"{url} is busy (429): {said}", "busy", _retry_after(error.response.headers))
         if status in TROUBLED or status >= 500:
             return Unreachable(f"{url} is in trouble ({status}): {said}")
         if status in REFUSALS:
@@ -142,6 +159,16 @@ class OpenAIChat:
             "teacher.endpoint.structure, token_field, temperature, images and max_tokens",
             "rejected",
         )
+
+
+def _used(usage: Any) -> tuple[int, int]:
+    """Tokens in and out; (0, 0) where they are not told, or cannot be: a budget is held by them."""
+    if not isinstance(usage, dict):
+        return 0, 0
+    told = [usage.get(name) or 0 for name in ("prompt_tokens", "completion_tokens")]
+    if not all(isinstance(count, int | float) and 0 <= count <= MOST_TOKENS for count in told):
+        return 0, 0
+    return int(told[0]), int(told[1])
 
 
 def _content(reply: Any) -> str:
@@ -172,18 +199,33 @@ def _writable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _retry_after(error: Any) -> float:
+def _retry_after(headers: Any) -> float:
     """Seconds that a 429 asks to wait, at most a minute; 1 where it does not say."""
+    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        with suppress(KeyError, ValueError):
+            return min(PAUSE_MOST_S, max(0.0, unit_s * _number_or_date(headers[name])))
+    return 1.0
+
+
+def _number_or_date(told: str) -> float:
+    """A number, or the seconds until an HTTP date. Raises ValueError for what is neither."""
     try:
-        return min(60.0, max(0.0, float(error.response.headers.get("retry-after", "1"))))
+        return float(told)
     except ValueError:
-        return 1.0
+        return parsedate_to_datetime(told).timestamp() - time.time()
 
 
 def read_key(config: EndpointConfig) -> str:
-    """The API key. Raises ValueError for a file that is missing or holds none."""
+    """The API key. Raises ValueError for a file that is missing or holds none, or a variable that holds
+    something else."""
     if not config.key_file:
-        return os.environ.get("OPENAI_API_KEY", "").strip()
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        if key and not _is_key(key):
+            raise ValueError(
+                "the environment variable OPENAI_API_KEY must hold the key and nothing else (letters, digits "
+                "and signs of ASCII, no blanks)"
+            )
+        return key
     try:
         key = Path(config.key_file).read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -191,8 +233,13 @@ def read_key(config: EndpointConfig) -> str:
             f"teacher.endpoint.key_file={config.key_file!r} cannot be read ({error}); name a file that holds "
             "the key, or set OPENAI_API_KEY"
         ) from error
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
+    if not _is_key(key):
         raise ValueError(
             f"teacher.endpoint.key_file={config.key_file!r} must hold one line with the key, and nothing else"
         )
     return key
+
+
+def _is_key(text: str) -> bool:
+    """Whether it can be sent in a header."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text

@@ -15,10 +15,11 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from teachers.backends.types import Ask, Call, address, canonical
 
@@ -45,7 +46,11 @@ class Totals(NamedTuple):
     cost: float
 
 
-class _Line(BaseModel):
+Tokens = Annotated[int, Field(gt=-(2**53), lt=2**53)]
+"""What a column of SQLite, and the sum over one, can hold."""
+
+
+class ExportLine(BaseModel):
     """One line of an export; with a `reason` it is a question that got no answer."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -55,8 +60,8 @@ class _Line(BaseModel):
     ask: dict[str, Any]
     text: str
     model: str
-    tokens_in: int
-    tokens_out: int
+    tokens_in: Tokens
+    tokens_out: Tokens
     latency_s: float
     cost: float
     reason: str = ""
@@ -79,6 +84,11 @@ class Recording:
             if not any(column[1] == "run" for column in self._base.execute("PRAGMA table_info(calls)")):
                 self._base.execute("ALTER TABLE calls ADD COLUMN run TEXT NOT NULL DEFAULT ''")
         except sqlite3.DatabaseError as error:
+            if _is_export(path):
+                raise ValueError(
+                    f"{path} is an export of calls, not a recording: make one of it with `python retort.py "
+                    f"calls calls.sqlite --load {path}`, and name that in teacher.endpoint.recording"
+                ) from error
             raise ValueError(
                 f"{path} is no recording of calls ({error}); name another file in teacher.endpoint.recording"
             ) from error
@@ -164,31 +174,45 @@ class Recording:
         return len(rows)
 
     def load(self, source: Path) -> int:
-        """Add the calls of an export; returns how many lines it had. Raises ValueError, naming the line, for
-        one that is none, before anything is added."""
-        lines: list[tuple[_Line, str]] = []
-        with source.open(encoding="utf-8") as file:
-            for number, text in enumerate(file, start=1):
-                try:
-                    line = _Line.model_validate_json(text)
-                except ValidationError as error:
-                    raise ValueError(
-                        f"{source}, line {number}, is no recorded call: {error.errors()[0]['msg']}"
-                    ) from error
-                told = canonical(line.ask)
-                if line.key != address(told):
-                    raise ValueError(f"{source}, line {number}: its key is not that of its question")
-                lines.append((line, told))
-        for line, told in lines:
+        """Add the calls of an export; returns how many lines it had. Raises as `read_export`, before anything
+        is added."""
+        return self.load_lines(read_export(source))
+
+    def load_lines(self, exported: Sequence[ExportLine]) -> int:
+        """Add what `read_export` gave; returns how many lines that was."""
+        for line in exported:
+            told = canonical(line.ask)
             if line.reason:
                 self.put_unanswered(line.key, line.purpose, told, line.reason)
                 continue
             call = Call(line.text, line.model, line.tokens_in, line.tokens_out, line.latency_s, line.cost)
             self.put(line.key, line.purpose, told, call, run="")
-        return len(lines)
+        return len(exported)
 
     def close(self) -> None:
         """Let go of the file; what was written lies in the one file then."""
         with self._lock:
             self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._base.close()
+
+
+def read_export(source: Path) -> list[ExportLine]:
+    """The lines of an export. Raises ValueError, naming the line, for one that is no call."""
+    lines: list[ExportLine] = []
+    with source.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, start=1):
+            try:
+                line = ExportLine.model_validate_json(text)
+            except ValidationError as error:
+                raise ValueError(
+                    f"{source}, line {number}, is no recorded call: {error.errors()[0]['msg']}"
+                ) from error
+            if line.key != address(canonical(line.ask)):
+                raise ValueError(f"{source}, line {number}: its key is not that of its question")
+            lines.append(line)
+    return lines
+
+
+def _is_export(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) == b"{"

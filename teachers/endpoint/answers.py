@@ -38,8 +38,9 @@ def answer(user_texts: Sequence[str]) -> str:
     match = _ROLE.search(user_texts[0]) if user_texts else None
     if match is None:
         raise NotUnderstood(
-            "this endpoint plans for the voxel world's team and reads its prompts alone: no line "
-            "`Role: manager`, `conductor` or `actor` is in the first user message"
+            "this endpoint plans for the voxel world's team and reads its prompts alone (not those of BabyAI "
+            "or of own worlds): no line `Role: manager`, `conductor`, `actor` or `critic` is in the first "
+            "user message"
         )
     text = user_texts[0]
     situation = read_situation(text)

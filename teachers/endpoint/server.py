@@ -82,7 +82,7 @@ class _Dropped(Exception):
 
 
 def make_app(config: FaultConfig) -> FastAPI:
-    """The application; `app.state.asked` counts the completions that were asked for, `embedded` the requests
+    """The application; `app.state.asked` counts the completions that teams asked for, `embedded` the requests
     for embeddings, `failed` those of both that a fault befell."""
     app = FastAPI(openapi_url=None)  # no pages about it: FastAPI's load their scripts from elsewhere
     fate = Fate(config)
@@ -125,6 +125,7 @@ def make_app(config: FaultConfig) -> FastAPI:
         try:
             text = TEXTS[fault] if fault in TEXTS else await asyncio.to_thread(answer, user_texts)
         except NotUnderstood as error:
+            app.state.asked -= 1  # such as the small question before a run
             raise _Refused(400, str(error)) from error
         return _respond(fault, _completion(text, fault, len(content)))
 

@@ -106,6 +106,8 @@ class LLMActor:
             return Choice(action, tuple(sorted({action, *good})))
 
         critique = critic.after(situation)
+        if critique:
+            situation.talk.said.append(f"critic: {critique}")
         observation = situation.observation
         state = f"{observation.goal.text} {phase.text} {situation.note} {critique}"
         memories = recall(situation.facts.get("lessons", ()), state, observation.frame, self._lessons)

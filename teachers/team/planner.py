@@ -6,6 +6,7 @@ the conversation so far), so a recording replays the repairs too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -21,6 +22,10 @@ ReplyT = TypeVar("ReplyT", bound=BaseModel)
 PlanT = TypeVar("PlanT")
 QUOTED = 2000
 """Characters of a bad answer that are sent back."""
+FAULTS = 5
+"""What is wrong with an answer's shape is told up to so many."""
+BRACES = 100
+"""So many places of a text are tried as an object's beginning: each may be read to the end of the text."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Planner(Generic[ReplyT]):
     ) -> PlanT:
         """What `judge` makes of the answer; it raises `Complaint` where that will not do. Raises GaveUp after
         the last repair, and what the caller raises."""
-        messages: tuple[Message, ...] = (Message("system", prompt(self.role)), Message("user", text))
+        messages: tuple[Message, ...] = (Message("system", self._told()), Message("user", text))
         complaint = ""
         for _ in range(self._config.repairs + 1):
             call = self._caller.ask(
@@ -64,7 +69,7 @@ class Planner(Generic[ReplyT]):
                 talk.ends_s,
             )  # fmt: skip
             try:
-                reply = self._reply.model_validate_json(_bare(call.text))
+                reply = self._reply.model_validate_json(bare(call.text))
                 talk.said.append(f"{self.role}: {_spoken(reply)}")
                 return judge(reply)
             except ValidationError as error:
@@ -80,11 +85,32 @@ class Planner(Generic[ReplyT]):
             )
         raise GaveUp(f"the {self.role} had no answer that would do: {complaint}")
 
+    def _told(self) -> str:
+        """The role's prompt, with the shape of its answer where the endpoint is not told that."""
+        told = prompt(self.role)
+        if self._config.structure == "json_schema":
+            return told
+        return f"{told}\n\nThe answer is one JSON object that fits this JSON schema: {schema(self._reply)}"
 
-def _bare(text: str) -> str:
-    """Without the fence that many models put round JSON."""
-    inner = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
-    return inner.strip()
+
+def bare(text: str) -> str:
+    """The last outermost object in the text, without the thoughts, the prose and the fence that many models
+    put round it; where there is none, or the text begins with one that is broken, all but the fence."""
+    inner = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
+    decoder, found, at = json.JSONDecoder(), inner, inner.find("{")
+    for _ in range(BRACES):
+        if at < 0:
+            break
+        try:
+            value, ends = decoder.raw_decode(inner, at)
+        except (ValueError, RecursionError):
+            if at == 0:  # what is within it is not the answer
+                return inner
+            ends = at + 1
+        else:
+            found = inner[at:ends] if value else found
+        at = inner.find("{", ends)
+    return found
 
 
 def _spoken(reply: BaseModel) -> str:
@@ -105,6 +131,9 @@ def _words(value: Any) -> str:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"it does not fit the JSON schema ({f'{where}: ' if where else ''}{first['msg']})"
+    told = []
+    for one in error.errors(include_url=False, include_input=False)[:FAULTS]:
+        where = ".".join(str(part) for part in one["loc"])[:QUOTED]
+        told.append(f"{where}: {one['msg']}" if where else one["msg"])
+    more = error.error_count() - len(told)
+    return f"it does not fit the JSON schema ({'; '.join(told)}{f'; and {more} more' if more else ''})"

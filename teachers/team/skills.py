@@ -1,11 +1,12 @@
 """The skill module: from what a model wrote to a skill of the library, by the nearness of their embeddings.
 
-Invariant: what is found is one of the skills that were offered, word for word; a text that denies one, names
-two, or says a thing, a number, a direction or a verb of the library that the skill has not, finds none, and
-neither does a text that is not near enough. No model output is ever carried out as it stands.
+Invariant: what is found is one of the skills that were offered, word for word; a text that says any word but
+the skill's own, those that stand for them and fillers finds none (so no denial has to be known as one), and
+neither does a text that lacks a word of the skill or is not near enough. No model output is ever carried out
+as it stands.
 
-Nearness alone would take "mine birch log" for "mine oak_log" (they share two words of three), with any
-embedding: so what is near must also fit, by the plain rules of `_fits`.
+Nearness alone would take "mine birch log" for "mine oak_log" (they share two words of three), and "undo turn
+left 90" for what it denies, with any embedding: so what is near must also fit, by the plain rule of `_fits`.
 """
 
 from __future__ import annotations
@@ -18,32 +19,11 @@ from teachers.team.wording import Library
 
 APART = 0.02
 """Two skills that fit and lie no farther apart than this are both meant, so neither is."""
-DENIALS = frozenset(
-    (
-        "not", "don", "never", "no", "nor", "refuse", "cannot", "won", "can", "avoid", "stop", "without",
-        "but", "except", "instead", "rather", "skip", "nothing", "neither", "unless",
-    )
-)  # fmt: skip
-DENIED = re.compile(r"n['\u2019]t\b|(?<!\w)-\s*\d")
-"""Shouldn't, won't; and a number with a sign, which no skill has."""
-DIRECTIONS = frozenset(
-    [
-        "left",
-        "right",
-        "around",
-        "forward",
-        "back",
-        "backward",
-        "backwards",
-        "north",
-        "east",
-        "south",
-        "west",
-        "sideways",
-    ]
-)
-PURPOSE = re.compile(r"\b(?:because|since|using|from|with|towards?|so that|in order)\b.*", re.DOTALL)
-"""What comes after names other things, by way of a reason."""
+LISTED = re.compile(r"^(?:\d+[.)]|[-*\u2022])\s+")
+"""The mark of a list's item."""
+ZEROS = re.compile(r"(?<=\d)\.0+(?!\d)")
+STRANGE = re.compile(r"(?<![^\W_])-\s*\d|[^\w\s.,:;()\[\]{}\"'\u2019`=\u00b0*#>-]")
+"""A number with a sign, which no skill has; and signs that may say anything ("!", crosses)."""
 
 
 class SkillModule:
@@ -55,16 +35,15 @@ class SkillModule:
     def find(self, text: str, skills: Sequence[str], ends_s: float = float("inf")) -> str | None:
         """The skill of `skills` that `text` names (itself, or the one that fits and is nearest), or None. An
         embedder elsewhere is waited for until `ends_s`, and raises what its caller raises."""
-        wanted = " ".join(text.split()).strip(" .\"'`")
+        wanted = " ".join(text.split()).strip(" .\"'`").removesuffix("!")
         if wanted in skills:
             return wanted
-        library = Library.of(tuple(skills))
-        terms = library.terms(wanted)
-        if set(terms) & DENIALS or DENIED.search(wanted.lower()):
+        meant = ZEROS.sub("", LISTED.sub("", wanted))
+        if STRANGE.search(meant):
             return None
-        meant = PURPOSE.sub("", wanted)
+        library = Library.of(tuple(skills))
         terms = library.terms(meant)
-        fitting = tuple(skill for skill in library.skills if _fits(terms, skill, library))
+        fitting = tuple(skill for skill in library.skills if _fits(terms, library.own[skill]))
         if not fitting:
             return None
         ranked = sorted(
@@ -75,23 +54,8 @@ class SkillModule:
         return skill if nearest >= self._embedder.floor and not doubtful else None
 
 
-def _fits(terms: tuple[str, ...], skill: str, library: Library) -> bool:
-    """Whether all that the text says of the library's terms is the skill's, and all of the skill but its verb
-    is said, its things as such and not as parts of other ones, by somebody who says what to do."""
-    own, said = library.own[skill], set(terms)
-    verb, rest = own[0], own[1:]
-    if not set(rest) <= said or (not rest and verb not in said):
-        return False
-    numbers = {term for term in said if term.isdecimal()}
-    if not (said & (library.known | DIRECTIONS) | numbers) <= set(own):
-        return False
-    if not said - set(rest) - FILLERS:  # a thing alone
-        return False
-    things = [word for word in rest if not word.isdecimal() and word not in DIRECTIONS]
-    return all(_stands_alone(terms, word, own) for word in things)
-
-
-def _stands_alone(terms: tuple[str, ...], thing: str, own: tuple[str, ...]) -> bool:
-    """Whether no word of another thing comes just before `thing`, as "dark" in "dark oak log"."""
-    before = [terms[i - 1] for i, term in enumerate(terms) if term == thing and i]
-    return all(word in own or word in FILLERS or word.isdecimal() for word in before)
+def _fits(terms: tuple[str, ...], own: tuple[str, ...]) -> bool:
+    """Whether the text says all that is the skill's `own`, each number as often as it has it, and beside that
+    nothing but fillers."""
+    numbers, said = [sorted(filter(str.isdecimal, words)) for words in (terms, own)], set(terms)
+    return set(own) <= said and said - FILLERS <= set(own) and numbers[0] == numbers[1]

@@ -29,12 +29,12 @@ from worlds.types import Mirror, Observation
 
 
 def version_of(config: TeacherConfig) -> str:
-    """E.g. "gpt-5-team-2-3fa9c2d1-accumulated"."""
+    """E.g. "gpt-5-team-3-3fa9c2d1-accumulated"."""
     endpoint = config.endpoint
     model = _written(endpoint.model)
     alone = "" if endpoint.team_calls else "-actor"
     near = f"-{_written(endpoint.embeddings)}-{endpoint.embeddings_floor:g}" if endpoint.embeddings else ""
-    return f"{model}-team-2-{prompts_hash()}-{config.map}{alone}{near}"
+    return f"{model}-team-3-{prompts_hash()}-{config.map}{alone}{near}"
 
 
 def _written(model: str) -> str:

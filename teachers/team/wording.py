@@ -35,7 +35,7 @@ TENS = {
 }  # fmt: skip
 COUNTS = {name: number for number, name in enumerate(UNITS) if number != 1}
 """"one" is as often a pronoun as a number."""
-_TOKEN = re.compile(r"[a-z]+|[0-9]+")
+_TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 

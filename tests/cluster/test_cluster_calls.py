@@ -88,3 +88,14 @@ def cells_of(line: str) -> list[str]:
         else:
             cells.append(word)
     return cells
+
+
+@pytest.mark.parametrize(("text", "error"), [(None, FileNotFoundError), ("no call\n", ValueError)])
+def test_what_cannot_be_loaded_leaves_no_recording(
+    text: str | None, error: type[Exception], tmp_path: Path
+) -> None:
+    if text is not None:
+        (tmp_path / "calls.jsonl").write_text(text)
+    with pytest.raises(error):
+        run_calls(tmp_path / "new.sqlite", None, tmp_path / "calls.jsonl")
+    assert not list(tmp_path.glob("new.sqlite*"))

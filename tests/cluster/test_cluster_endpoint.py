@@ -97,7 +97,7 @@ def test_a_run_is_replayed_without_a_network(base: Path, tmp_path: Path, endpoin
     run_training(config_of(base, tmp_path / "asked", endpoint.url))
     asked = only_run(tmp_path / "asked")
     assert trained(asked)
-    assert any("retort-scripted-team-2" in sample.teacher_version for sample in samples_of(asked))
+    assert any("retort-scripted-team-3" in sample.teacher_version for sample in samples_of(asked))
     calls = Recording(asked / "calls.sqlite").by_purpose()
     assert set(calls) == {"manager", "conductor", "actor"}
     assert sum(sums["calls"] for sums in calls.values()) == endpoint.asked
@@ -178,6 +178,19 @@ def test_where_nobody_listens_nothing_is_begun(base: Path, tmp_path: Path) -> No
         run_training(config_of(base, tmp_path / "runs", url, **{"teacher.backend": "recorded"}))
 
 
+def test_where_the_model_is_refused_nothing_is_begun(base: Path, tmp_path: Path, endpoint: Endpoint) -> None:
+    with pytest.raises(ValueError, match=r"404.*teacher\.endpoint\.url, model.*gpt-nothing"):
+        run_training(
+            config_of(base, tmp_path / "runs", endpoint.url, **{"teacher.endpoint.model": "gpt-nothing"})
+        )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_lessons_that_nobody_is_told_are_refused() -> None:
+    with pytest.raises(ValueError, match="nobody is told"):
+        load_config(None, ["teacher.endpoint.reflections=2", "teacher.endpoint.lessons=0"])
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
@@ -185,6 +198,7 @@ def test_where_nobody_listens_nothing_is_begun(base: Path, tmp_path: Path) -> No
         ("teacher.endpoint.url=localhost:8000", "http://"),
         ("teacher.endpoint.tries=0", "tries"),
         ("teacher.endpoint.budget_money=3", "price_in"),
+        ("teacher.endpoint.patience_s=20", "less than timeout_s"),
         ("teacher.endpoint.requests_per_minute=-1", "0 .none. or more"),
     ],
 )

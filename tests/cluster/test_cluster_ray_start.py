@@ -10,7 +10,8 @@ import pytest
 import ray
 from ray.exceptions import GetTimeoutError
 
-from cluster import ray_start
+from actors.ray_desk import journal_of
+from cluster import ray_mode, ray_start
 from cluster.config import RunConfig, load_config
 from cluster.ray_mode import RayMachinery
 from cluster.run import RunFailed
@@ -62,6 +63,29 @@ def test_what_ray_cannot_place_is_said_before_it_is_waited_for(
     with pytest.raises(RunFailed, match=sentence):
         RayMachinery(configured(*overrides), tmp_path)
     assert ended
+
+
+def test_what_a_desk_has_to_tell_is_logged_and_its_journal_goes_with_it(
+    started: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    class Desk:
+        def news(self) -> list[str]:
+            return ["it is out"]
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 99.0})
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray_mode, "start_desk", lambda *_: Desk())
+    machinery = RayMachinery(configured("teacher.backend=openai"), tmp_path)
+    assert machinery.news() == ["it is out"]
+    assert [record.getMessage() for record in caplog.records] == ["it is out"]
+    journal = journal_of(tmp_path / "calls.sqlite", tmp_path.name)
+    journal.write_text("")
+    machinery.close()
+    machinery.close()
+    assert not journal.exists()
 
 
 def test_a_process_that_does_not_answer_is_a_sentence_that_says_where_to_look() -> None:

@@ -110,7 +110,7 @@ def test_limits_hold_for_each_replica_and_over_all_and_no_line_lies_idle(tmp_pat
 
 
 def test_who_gets_no_line_within_its_patience_says_so(tmp_path: Path) -> None:
-    config = EndpointConfig(in_flight=1, patience_s=0.3)
+    config = EndpointConfig(in_flight=1, timeout_s=0.3, patience_s=0.3)
     desk = CallDesk(config, Recording(tmp_path / "calls.sqlite"))
     assert desk.open("another replica's", 1).kind == "ask"
     caller = Caller(config, desk, Counted(0.0, [0, 0]))

@@ -134,3 +134,18 @@ def test_a_busy_endpoint_is_waited_for_as_long_as_the_patience_lasts(tmp_path: P
         caller.ask(ASK, caller.patience())
     assert 8 < chat.tries < 16
     assert clock.slept == pytest.approx(70, abs=0.1)
+
+
+def test_an_outage_is_told_once_and_its_end_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, _, desk, clock = made(tmp_path, lambda _: CALL)
+    assert desk.news() == []
+    for i in range(OUT_AFTER + 3):
+        desk.fail(str(i), "nobody is there", "down")
+    clock.sleep(42.0)
+    for i in range(3):
+        desk.close(f"back {i}", "actor", "{}", CALL)
+    out, back = desk.news()
+    assert "is out (nobody is there): labels wait, and one question" in out
+    assert "answers again, after 42 s" in back
+    assert desk.news() == []
+    assert [record.getMessage() for record in caplog.records] == [out, back]

@@ -157,3 +157,20 @@ def test_a_line_whose_key_is_not_its_questions_is_not_loaded(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="line 1: its key is not that of its question"):
         there.load(tmp_path / "calls.jsonl")
     assert there.totals().calls == 0
+
+
+def test_an_export_is_no_recording_and_says_what_makes_one(tmp_path: Path) -> None:
+    Recording(tmp_path / "a.sqlite").add(ASK, CALL)
+    Recording(tmp_path / "a.sqlite").export(tmp_path / "calls.jsonl")
+    with pytest.raises(ValueError, match=r"is an export of calls.*retort\.py calls calls\.sqlite --load"):
+        Recording(tmp_path / "calls.jsonl")
+
+
+def test_a_number_that_no_column_holds_is_told_with_its_line(tmp_path: Path) -> None:
+    here = Recording(tmp_path / "a.sqlite")
+    here.add(ASK, CALL)
+    here.export(tmp_path / "calls.jsonl")
+    text = (tmp_path / "calls.jsonl").read_text().replace('"tokens_in": ', f'"tokens_in": {10**19}')
+    (tmp_path / "calls.jsonl").write_text(text)
+    with pytest.raises(ValueError, match="line 1, is no recorded call"):
+        here.load(tmp_path / "calls.jsonl")

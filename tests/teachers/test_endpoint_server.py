@@ -15,7 +15,9 @@ from pathlib import Path
 import endpoints
 import pytest
 from endpoints import Endpoint, agreement, states, teacher_config, team
+from typer.testing import CliRunner
 
+import retort
 from cluster.checks import await_endpoint
 from teachers import backends
 from teachers.endpoint.faults import FAULTS, Fate, Fault, FaultConfig
@@ -119,3 +121,27 @@ def test_what_is_no_request_is_told_so(
     error = json.loads(refused.value.read())["error"]
     assert (refused.value.code, error["code"]) == (status, status)
     assert sentence in error["message"]
+
+
+@pytest.mark.parametrize("port", ["70000", "-5"])
+def test_a_port_that_cannot_be_is_refused_in_a_sentence(port: str) -> None:
+    ended = CliRunner().invoke(retort.app, ["endpoint", "--port", port])
+    assert ended.exit_code == 2
+    assert "is not in the range" in ended.output
+
+
+def test_the_help_names_the_kinds_of_fault_and_the_wait() -> None:
+    told = CliRunner().invoke(retort.app, ["endpoint", "--help"], env={"COLUMNS": "1000"}).output
+    assert all(kind in told for kind in FAULTS)
+    assert "60 s" in told
+
+
+def test_another_world_s_prompt_is_refused_with_the_reason(endpoint: Endpoint) -> None:
+    messages = [{"role": "user", "content": "You see a red ball.\nLegal actions: left | right"}]
+    body = json.dumps({"model": "retort-scripted", "messages": messages}).encode()
+    before = endpoint.asked
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{endpoint.url}/chat/completions", body, timeout=10)
+    assert refused.value.code == 400
+    assert "not those of BabyAI" in json.loads(refused.value.read())["error"]["message"]
+    assert endpoint.asked == before

@@ -54,9 +54,48 @@ def test_near_is_not_enough_where_a_thing_is_another() -> None:
     near = float(embed(library.terms("mine birch log"), library) @ log)
     far = float(embed(library.terms("burn the oak log"), library) @ log)
     assert 0.4 < near < 1.0
-    assert far < 0.72  # this one fits all rules, and the embedding tells it
+    assert far < 0.72
     assert SkillModule().find("burn the oak log", LIBRARY) is None
     assert SkillModule().find("mine birch log", LIBRARY) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ignore forward 8",
+        "forbid forward 8",
+        "wrong: forward 8",
+        "fail to forward 8",
+        "hold off on forward 8",
+        "forward 8 is dangerous",
+        "opposite of turn left 90",
+        "undo turn left 90",
+        "turn left 90 twice",
+        "turn left 90 90 times",
+        "\u043d\u0435 forward 8",
+        "!forward 8",
+        "forward 8 \u274c",
+        "forward 0.8",
+        "forward 8.5",
+    ],
+)
+def test_a_word_too_many_is_no_skill_whatever_it_denies(text: str) -> None:
+    assert SkillModule().find(text, LIBRARY) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "skill"),
+    [
+        ("1. forward 8", "forward 8"),
+        ("- turn left 90", "turn left 90"),
+        ("forward 8.0", "forward 8"),
+        ("forward 8!", "forward 8"),
+        ("scan the area", "scan"),
+        ("I want to turn left 90", "turn left 90"),
+    ],
+)
+def test_a_list_s_mark_a_decimal_point_and_fillers_change_nothing(text: str, skill: str) -> None:
+    assert SkillModule().find(text, LIBRARY) == skill
 
 
 def test_an_embedding_is_the_same_in_every_process() -> None:
@@ -91,7 +130,7 @@ def test_the_endpoints_embeddings_are_asked_recorded_and_replayed(tmp_path: Path
     replay = SkillModule(EndpointEmbedder(Caller(config, desk, NoChat()), config))
     assert measured(replay, UNSEEN) == (precision, recall)
     with pytest.raises(Halted, match="does not hold"):
-        replay.find("kindly turn right by 90", LIBRARY, 1e12)
+        replay.find("please turn right by 90", LIBRARY, 1e12)
 
 
 def test_embeddings_count_in_the_budget(tmp_path: Path) -> None:
