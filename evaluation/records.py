@@ -103,10 +103,51 @@ class CrewTime(NamedTuple):
     world_s: float
 
 
+class TraceStep(BaseModel):
+    """One decision: what was seen, done and advised. `alternatives` are (action, probability); `status` is
+    the status line as the student was told it; `said` is what the teacher's roles and critics said on the way
+    to their advice, a line each, and what bodies told one another."""
+
+    frame: str
+    note: str
+    action: str
+    outcome: str
+    alternatives: list[tuple[str, float]]
+    teacher_note: str
+    teacher_action: str
+    teacher_equal: list[str]
+    sounds: list[str]
+    heading_deg: float
+    map_xy: tuple[float, float]
+    status: str = ""
+    said: list[str] = []
+
+
+class Trace(BaseModel):
+    """One recorded episode, or one body's part of it: `body` (from 1) of `bodies`. Images are PNG data URIs;
+    `map_xy` (before each decision) and `end_xy` (after the last one) are pixels of `top_down`. `later`
+    decisions came after `steps` and are not kept; `success` and `metric` are the whole episode's."""
+
+    suite: str
+    policy: str
+    index: int
+    goal: str
+    goal_image: str
+    success: bool
+    metric: float
+    top_down: str
+    end_xy: tuple[float, float]
+    steps: list[TraceStep]
+    body: int = 1
+    bodies: int = 1
+    later: int = 0
+
+
 class CrewScore(BaseModel):
     """So many bodies of the teacher's in one world: success and metric as in `Score`; `rounds` (one decision
     of each body) and wall `seconds` per episode with 95 % intervals over the episodes, and the two parts of
-    the seconds (see `CrewTime`); `said` is every message."""
+    the seconds (see `CrewTime`); `said` is every message; `traces` is how the first episode began, body by
+    body."""
 
     suite: str
     bodies: int
@@ -124,6 +165,7 @@ class CrewScore(BaseModel):
     team_seconds: float
     world_seconds: float
     said: list[Said] = []
+    traces: list[Trace] = []
 
     @classmethod
     def of_episodes(
@@ -134,6 +176,7 @@ class CrewScore(BaseModel):
         metrics: Sequence[float],
         played: Sequence[CrewTime],
         said: Sequence[Said] = (),
+        traces: Sequence[Trace] = (),
     ) -> CrewScore:
         """Sum episodes up."""
         low, high = wilson(sum(won), len(won))
@@ -159,6 +202,7 @@ class CrewScore(BaseModel):
             team_seconds=team_seconds,
             world_seconds=world_seconds,
             said=list(said),
+            traces=list(traces),
         )
 
 
@@ -181,42 +225,6 @@ def verdicts(scores: Sequence[Score]) -> list[str]:
         if parts:
             sentences.append(f"{suite}: the student {' and '.join(parts)}")
     return sentences
-
-
-class TraceStep(BaseModel):
-    """One decision: what was seen, done and advised. `alternatives` are (action, probability); `status` is
-    the status line as the student was told it; `said` is what the teacher's roles and critics said on the way
-    to their advice, a line each."""
-
-    frame: str
-    note: str
-    action: str
-    outcome: str
-    alternatives: list[tuple[str, float]]
-    teacher_note: str
-    teacher_action: str
-    teacher_equal: list[str]
-    sounds: list[str]
-    heading_deg: float
-    map_xy: tuple[float, float]
-    status: str = ""
-    said: list[str] = []
-
-
-class Trace(BaseModel):
-    """One recorded episode. Images are PNG data URIs; `map_xy` (before each decision) and `end_xy` (after the
-    last one) are pixels of `top_down`."""
-
-    suite: str
-    policy: str
-    index: int
-    goal: str
-    goal_image: str
-    success: bool
-    metric: float
-    top_down: str
-    end_xy: tuple[float, float]
-    steps: list[TraceStep]
 
 
 class Evaluation(BaseModel):

@@ -32,7 +32,9 @@ def write_report(run: Path) -> Path:
     evaluation = _evaluation(run / "evaluation.json")
     records = list(_records(run / "metrics.jsonl"))
     config = (run / "config.yaml").read_text("utf-8") if (run / "config.yaml").is_file() else ""
-    traces = [trace.model_dump() for trace in evaluation.traces] if evaluation else []
+    traces = (
+        [*evaluation.traces, *(t for crew in evaluation.crews for t in crew.traces)] if evaluation else []
+    )
     subtitle = (
         f"{evaluation.date}, {evaluation.machine}; {evaluation.split} split, "
         f"student version {evaluation.version}"
@@ -49,7 +51,7 @@ def write_report(run: Path) -> Path:
         timing=_timing(records) + _calls(run, records),
         config=html.escape(config),
         # "</" or "<!--" would end, or never end, the script element that carries the JSON
-        traces=json.dumps(traces).replace("<", "\\u003c"),
+        traces=json.dumps([trace.model_dump() for trace in traces]).replace("<", "\\u003c"),
     )
     target = run / "report.html"
     write_whole(target, page)
