@@ -167,6 +167,11 @@ class CrewScore(BaseModel):
     said: list[Said] = []
     traces: list[Trace] = []
 
+    @property
+    def named(self) -> str:
+        """Such as "1 body" and "2 bodies"."""
+        return "1 body" if self.bodies == 1 else f"{self.bodies} bodies"
+
     @classmethod
     def of_episodes(
         cls,
@@ -219,9 +224,11 @@ def verdicts(scores: Sequence[Score]) -> list[str]:
                 share += f" and {100 * student.metric / teacher.metric:.0f} % of its metric"
             parts.append(share)
         if student and reference:
-            apart = disjoint(student.interval, reference.interval)
-            way = "above" if student.success > reference.success else "not above"
-            parts.append(f"is {way} its reference ({'disjoint' if apart else 'overlapping'} 95 % intervals)")
+            if disjoint(student.interval, reference.interval):
+                way = "above" if student.success > reference.success else "below"
+                parts.append(f"is {way} its reference (disjoint 95 % intervals)")
+            else:
+                parts.append("is not told apart from its reference (overlapping 95 % intervals)")
         if parts:
             sentences.append(f"{suite}: the student {' and '.join(parts)}")
     return sentences
