@@ -109,7 +109,7 @@ def evaluate_run(
         done.crews = play_crews(config.evaluation, suites, labeler, config.frame_size)
         for crew in done.crews:
             console.print(
-                f"{crew.suite:26} {crew.bodies} bodies   {100 * crew.success:5.1f} %  "
+                f"{crew.suite:26} {crew.named:10} {100 * crew.success:5.1f} %  "
                 f"{crew.rounds:.1f} rounds  {crew.seconds:.2f} s (team {crew.team_seconds:.2f}, "
                 f"world {crew.world_seconds:.2f})  n={crew.episodes}",
                 highlight=False, markup=False, soft_wrap=True,
@@ -280,7 +280,7 @@ def crew_row(crew: CrewScore) -> dict[str, object]:
     """One row of `eval --json`: several bodies of the teacher's in one world."""
     return {
         "suite": crew.suite,
-        "policy": f"teacher, {crew.bodies} bodies",
+        "policy": f"teacher, {crew.named}",
         "bodies": crew.bodies,
         "n": crew.episodes,
         "success": crew.success,

@@ -14,10 +14,12 @@ import numpy as np
 from actors.policies import LabelPolicy
 from actors.rollout import Rollout
 from actors.types import EpisodeFailure, EpisodeResult, Labeler, PlaySettings, Policy
+from actors.types import TraceStep as Step
 from evaluation.config import EvaluationConfig
 from evaluation.records import Score, Trace, TraceStep, data_uri
 from student.prompts import status_text
 from teachers.team.memory import Memory
+from worlds.base import World, split_reply
 from worlds.make import make_world
 from worlds.types import EpisodeSpec, Split
 
@@ -89,40 +91,47 @@ def _trace(episode: EpisodeResult, policy: str, frame_size: int, memory_notes: b
     world.reset(options={"episode": episode.spec})
     steps = []
     for step in episode.trace:
-        seen, decision, label = step.observation, step.decision, step.label
-        reply = step.reply
-        above, place = world.overview()
-        alternatives = decision.alternatives if decision is not None else ()
-        action = decision.action if decision is not None else reply
-        steps.append(
-            TraceStep(
-                frame=data_uri(seen.frame),
-                note=decision.note if decision is not None else "",
-                action=action,
-                outcome=step.outcome.text,
-                alternatives=[(text, float(np.exp(logprob))) for text, logprob in alternatives],
-                teacher_note=label.note if label else "",
-                teacher_action=label.action if label else "",
-                teacher_equal=list(label.equally_good) if label else [],
-                sounds=[f"{s.name} {s.bearing_deg:+.0f} deg ({s.loudness:.2f})" for s in seen.sounds],
-                heading_deg=seen.status.heading_deg,
-                map_xy=place,
-                status=status_text(seen.status, memory_notes),
-                said=list(label.said) if label else [],
-            )
-        )
-        world.step(reply)
+        steps.append(shown(step, world.overview()[1], memory_notes))
+        world.step(step.reply)
+    trace = trace_of(world, policy, episode.success, episode.metric, steps)
+    world.close()
+    return trace
+
+
+def shown(step: Step, map_xy: tuple[float, float], memory_notes: bool = True) -> TraceStep:
+    """The step for a page; `map_xy` is the place from above before it."""
+    seen, decision, label = step.observation, step.decision, step.label
+    note, action = (decision.note, decision.action) if decision is not None else split_reply(step.reply)
+    alternatives = decision.alternatives if decision is not None else ()
+    return TraceStep(
+        frame=data_uri(seen.frame),
+        note=note,
+        action=action,
+        outcome=step.outcome.text,
+        alternatives=[(text, float(np.exp(logprob))) for text, logprob in alternatives],
+        teacher_note=label.note if label else "",
+        teacher_action=label.action if label else "",
+        teacher_equal=list(label.equally_good) if label else [],
+        sounds=[f"{s.name} {s.bearing_deg:+.0f} deg ({s.loudness:.2f})" for s in seen.sounds],
+        heading_deg=seen.status.heading_deg,
+        map_xy=map_xy,
+        status=status_text(seen.status, memory_notes),
+        said=list(label.said) if label else [],
+    )
+
+
+def trace_of(world: World, policy: str, success: bool, metric: float, steps: list[TraceStep]) -> Trace:
+    """The trace of the steps that brought the world where it stands."""
     above, end_xy = world.overview()
     goal = world.observe().goal
-    world.close()
     return Trace(
-        suite=episode.spec.suite,
+        suite=world.episode.suite,
         policy=policy,
-        index=episode.spec.index,
+        index=world.episode.index,
         goal=goal.text,
         goal_image=data_uri(goal.image) if goal.image is not None else "",
-        success=episode.success,
-        metric=episode.metric,
+        success=success,
+        metric=metric,
         top_down=data_uri(above),
         end_xy=end_xy,
         steps=steps,

@@ -118,10 +118,51 @@ class CrewTime(NamedTuple):
     world_s: float
 
 
+class TraceStep(BaseModel):
+    """One decision: what was seen, done and advised. `alternatives` are (action, probability); `status` is
+    the status line as the student was told it; `said` is what the teacher's roles and critics said on the way
+    to their advice, a line each, and what bodies told one another."""
+
+    frame: str
+    note: str
+    action: str
+    outcome: str
+    alternatives: list[tuple[str, float]]
+    teacher_note: str
+    teacher_action: str
+    teacher_equal: list[str]
+    sounds: list[str]
+    heading_deg: float
+    map_xy: tuple[float, float]
+    status: str = ""
+    said: list[str] = []
+
+
+class Trace(BaseModel):
+    """One recorded episode, or one body's part of it: `body` (from 1) of `bodies`. Images are PNG data URIs;
+    `map_xy` (before each decision) and `end_xy` (after the last one) are pixels of `top_down`. `later`
+    decisions came after `steps` and are not kept; `success` and `metric` are the whole episode's."""
+
+    suite: str
+    policy: str
+    index: int
+    goal: str
+    goal_image: str
+    success: bool
+    metric: float
+    top_down: str
+    end_xy: tuple[float, float]
+    steps: list[TraceStep]
+    body: int = 1
+    bodies: int = 1
+    later: int = 0
+
+
 class CrewScore(BaseModel):
     """So many bodies of the teacher's in one world: success and metric as in `Score`; `rounds` (one decision
     of each body) and wall `seconds` per episode with 95 % intervals over the episodes, and the two parts of
-    the seconds (see `CrewTime`); `said` is every message."""
+    the seconds (see `CrewTime`); `said` is every message; `traces` is how the first episode began, body by
+    body."""
 
     suite: str
     bodies: int
@@ -139,6 +180,12 @@ class CrewScore(BaseModel):
     team_seconds: float
     world_seconds: float
     said: list[Said] = []
+    traces: list[Trace] = []
+
+    @property
+    def named(self) -> str:
+        """Such as "1 body" and "2 bodies"."""
+        return "1 body" if self.bodies == 1 else f"{self.bodies} bodies"
 
     @classmethod
     def of_episodes(
@@ -149,6 +196,7 @@ class CrewScore(BaseModel):
         metrics: Sequence[float],
         played: Sequence[CrewTime],
         said: Sequence[Said] = (),
+        traces: Sequence[Trace] = (),
     ) -> CrewScore:
         """Sum episodes up."""
         low, high = wilson(sum(won), len(won))
@@ -174,6 +222,7 @@ class CrewScore(BaseModel):
             team_seconds=team_seconds,
             world_seconds=world_seconds,
             said=list(said),
+            traces=list(traces),
         )
 
 
@@ -190,48 +239,14 @@ def verdicts(scores: Sequence[Score]) -> list[str]:
                 share += f" and {100 * student.metric / teacher.metric:.0f} % of its metric"
             parts.append(share)
         if student and reference:
-            apart = disjoint(student.interval, reference.interval)
-            way = "above" if student.success > reference.success else "not above"
-            parts.append(f"is {way} its reference ({'disjoint' if apart else 'overlapping'} 95 % intervals)")
+            if disjoint(student.interval, reference.interval):
+                way = "above" if student.success > reference.success else "below"
+                parts.append(f"is {way} its reference (disjoint 95 % intervals)")
+            else:
+                parts.append("is not told apart from its reference (overlapping 95 % intervals)")
         if parts:
             sentences.append(f"{suite}: the student {' and '.join(parts)}")
     return sentences
-
-
-class TraceStep(BaseModel):
-    """One decision: what was seen, done and advised. `alternatives` are (action, probability); `status` is
-    the status line as the student was told it; `said` is what the teacher's roles and critics said on the way
-    to their advice, a line each."""
-
-    frame: str
-    note: str
-    action: str
-    outcome: str
-    alternatives: list[tuple[str, float]]
-    teacher_note: str
-    teacher_action: str
-    teacher_equal: list[str]
-    sounds: list[str]
-    heading_deg: float
-    map_xy: tuple[float, float]
-    status: str = ""
-    said: list[str] = []
-
-
-class Trace(BaseModel):
-    """One recorded episode. Images are PNG data URIs; `map_xy` (before each decision) and `end_xy` (after the
-    last one) are pixels of `top_down`."""
-
-    suite: str
-    policy: str
-    index: int
-    goal: str
-    goal_image: str
-    success: bool
-    metric: float
-    top_down: str
-    end_xy: tuple[float, float]
-    steps: list[TraceStep]
 
 
 class Evaluation(BaseModel):

@@ -32,10 +32,12 @@ def write_report(run: Path) -> Path:
     evaluation = _evaluation(run / "evaluation.json")
     records = list(_records(run / "metrics.jsonl"))
     config = (run / "config.yaml").read_text("utf-8") if (run / "config.yaml").is_file() else ""
-    traces = [trace.model_dump() for trace in evaluation.traces] if evaluation else []
+    traces = (
+        [*evaluation.traces, *(t for crew in evaluation.crews for t in crew.traces)] if evaluation else []
+    )
     subtitle = (
         f"{evaluation.date}, {evaluation.machine}; {evaluation.split} split, "
-        f"student version {evaluation.version}"
+        f"the student after {evaluation.version} chunks of training"
         if evaluation
         else "no evaluation yet: run `python retort.py eval` on this folder"
     )
@@ -45,11 +47,12 @@ def write_report(run: Path) -> Path:
         tables=_tables(evaluation.scores if evaluation else [])
         + _crews(evaluation.crews if evaluation else []),
         plots="".join(f'<div class="card">{plot}</div>' for plot in _plots(records)),
+        health=_health(records),
         differences=_differences(run / "ledger", records),
         timing=_timing(records) + _calls(run, records),
         config=html.escape(config),
         # "</" or "<!--" would end, or never end, the script element that carries the JSON
-        traces=json.dumps(traces).replace("<", "\\u003c"),
+        traces=json.dumps([trace.model_dump() for trace in traces]).replace("<", "\\u003c"),
     )
     target = run / "report.html"
     write_whole(target, page)
@@ -95,12 +98,24 @@ def _tables(scores: Sequence[Score]) -> str:
         teacher = next((s.success for s in rows if s.policy == "teacher"), 0.0)
         body = "".join(_row(score, teacher) for score in rows)
         parts.append(
-            f'<div class="card"><h3>{html.escape(suite)}</h3><table><tr><th>policy</th><th>success</th>'
-            "<th>95 % interval</th><th></th><th>of teacher</th><th>metric</th><th>decisions</th>"
-            f"<th>decisions/s</th><th>calls/episode</th><th>n</th></tr>{body}</table>"
-            f"{_verdict(rows)}{_remarks(rows)}</div>"
+            f'<div class="card"><h3>{html.escape(suite)}</h3>'
+            + _table(
+                f"results on {suite}",
+                "<tr><th>policy</th><th>success</th>"
+                "<th>95 % interval</th><th></th><th>of teacher</th><th>metric</th><th>decisions</th>"
+                f"<th>decisions/s</th><th>calls/episode</th><th>n</th></tr>{body}",
+            )
+            + f"{_verdict(rows)}{_remarks(rows)}</div>"
         )
     return "".join(parts)
+
+
+def _table(name: str, rows: str) -> str:
+    """A table of these rows in a box that scrolls sideways where the page is too narrow, by keyboard too."""
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape(name)}">'
+        f"<table>{rows}</table></div>"
+    )
 
 
 def _row(score: Score, teacher: float) -> str:
@@ -154,10 +169,13 @@ def _crews(crews: Sequence[CrewScore]) -> str:
     rounds = {suite: [(float(c.bodies), c.rounds) for c in crews if c.suite == suite] for suite in suites}
     seconds = {suite: [(float(c.bodies), c.seconds) for c in crews if c.suite == suite] for suite in suites}
     return (
-        '<div class="card"><h3>several bodies of the teacher in one world</h3><table><tr><th>suite</th>'
-        "<th>bodies</th><th>success</th><th>metric</th><th>rounds</th><th>seconds</th><th>team + world</th>"
-        "<th>messages</th><th>n</th></tr>"
-        f"{body}</table><p>Per episode, with 95 % intervals. In a round each body decides once. The "
+        '<div class="card"><h3>several bodies of the teacher in one world</h3>'
+        + _table(
+            "several bodies in one world",
+            "<tr><th>suite</th><th>bodies</th><th>success</th><th>metric</th><th>rounds</th><th>seconds</th>"
+            f"<th>team + world</th><th>messages</th><th>n</th></tr>{body}",
+        )
+        + "<p>Per episode, with 95 % intervals. In a round each body decides once. The "
         "seconds are wall time: the team's decisions for all bodies, and the world's frames, mirrors and "
         "ticks. All bodies share one world and act one after another, so more bodies save rounds before they "
         'save seconds. Making the world is not counted.</p><div class="plots">'
@@ -168,7 +186,7 @@ def _crews(crews: Sequence[CrewScore]) -> str:
 
 def _said(crews: Sequence[CrewScore]) -> str:
     """What bodies told one another, a line each."""
-    lines = [f"{c.suite}, {c.bodies} bodies, {said.line}" for c in crews for said in c.said]
+    lines = [f"{c.suite}, {c.named}, {said.line}" for c in crews for said in c.said]
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f"<details><summary>{len(lines)} messages</summary><ul>{items}</ul></details>" if lines else ""
 
@@ -193,6 +211,24 @@ def _plots(records: Sequence[dict[str, Any]]) -> list[str]:
     return plots
 
 
+def _health(records: Sequence[dict[str, Any]]) -> str:
+    """Which of the plots tell whether the training is healthy."""
+    told = [
+        name
+        for key, name in (
+            ("health_chosen_logprob", "the log-probability of the chosen replies"),
+            ("legal_mass", "the mass on legal actions"),
+        )
+        if any(key in record for record in records)
+    ]
+    if not told:
+        return ""
+    return (
+        f"Whether training is healthy is read from {' and '.join(told)}. The accuracy on preference pairs is "
+        "no health figure: it can rise while both replies of a pair become unlikely."
+    )
+
+
 def _success_plot(records: Sequence[dict[str, Any]]) -> str:
     def draw(axes: Any) -> None:
         steps = [r["step"] for r in records]
@@ -205,6 +241,7 @@ def _success_plot(records: Sequence[dict[str, Any]]) -> str:
             axes.plot(steps, helped, linestyle="--", color="grey", label="moves made by the teacher")
             axes.legend(frameon=False)
         axes.set_ylim(0, 1)
+        _whole_ticks(axes)
         axes.set_xlabel("chunk")
         axes.set_title("success on fresh training worlds")
 
@@ -216,6 +253,7 @@ def _line_plot(title: str, lines: dict[str, list[tuple[float, float]]], xlabel: 
         for name, points in lines.items():
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, label=name.replace("_", " "), marker=".", linewidth=1.4)
+        _whole_ticks(axes)
         axes.set_xlabel(xlabel)
         axes.set_title(title)
         axes.legend(frameon=False)
@@ -223,11 +261,18 @@ def _line_plot(title: str, lines: dict[str, list[tuple[float, float]]], xlabel: 
     return _svg(draw)
 
 
+def _whole_ticks(axes: Any) -> None:
+    """Chunks and bodies are counted: there is no chunk 1.9, even where one chunk is all there is."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
 def _differences(ledger: Path, records: Sequence[dict[str, Any]]) -> str:
-    """What the team said and the student would have done, in the last round's states."""
+    """What the team said and the student would have done, in the states of its last chunk."""
     chunk = last_round(records)
     if chunk is None or not ledger.is_dir():
-        return '<p class="card soft">In no round yet was the student asked.</p>'
+        return '<p class="card soft">In no chunk yet was the student asked.</p>'
     try:
         found = differences(ledger, chunk)
     except LedgerError as error:  # the rest of the page is worth having
@@ -242,8 +287,13 @@ def _differences(ledger: Path, records: Sequence[dict[str, Any]]) -> str:
         parts.append(
             f'<div class="card"><h3>{html.escape(suite.suite)}</h3><p>In {suite.differed} of {suite.states} '
             f"states ({100 * suite.differed / suite.states:.0f} %) the student's action is not as good as "
-            "the team's.</p><table><tr><th>the team says</th><th>the student</th><th>states</th>"
-            f"<th>of those in which the team says so</th></tr>{body}</table></div>"
+            "the team's.</p>"
+            + _table(
+                f"where the student differs on {suite.suite}",
+                "<tr><th>the team says</th><th>the student</th><th>states</th>"
+                f"<th>of those in which the team says so</th></tr>{body}",
+            )
+            + "</div>"
         )
     return "".join(parts)
 
@@ -265,7 +315,7 @@ def _calls(run: Path, records: Sequence[dict[str, Any]]) -> str:
     )
     shared = f" Of {file.name}, which runs share, the calls of this run alone." if paid_by else ""
     return (
-        f'<div class="card"><h3>teacher calls</h3><table><tr>{head}</tr>{body}</table>'
+        f'<div class="card"><h3>teacher calls</h3>{_table("teacher calls", f"<tr>{head}</tr>{body}")}'
         f'<p class="soft">Recorded answers are counted once; {episodes:,} labelled episodes, and the figures '
         "per episode are of what was asked up to the end of their rounds: evaluations come later."
         f"{html.escape(shared)}</p></div>"
@@ -290,18 +340,19 @@ def _svg(draw: Any) -> str:
 
 
 def _timing(records: Sequence[dict[str, Any]]) -> str:
-    rows = [r for r in records if r["kind"] == "time"]
-    if not rows:
+    times = [r for r in records if r["kind"] == "time"]
+    if not times:
         return '<p class="card soft">No timing was recorded.</p>'
-    names = sorted({name for row in rows for name in row if name.startswith("s_")})
+    names = sorted({name for row in times for name in row if name.startswith("s_")})
     head = "".join(f"<th>{name[2:].replace('_', ' ')}</th>" for name in names)
     body = "".join(
         f"<tr><td>{row['step']} ({html.escape(str(row.get('phase', '')))})</td>"
         + "".join(f"<td>{row.get(name, 0.0):.1f}</td>" for name in names)
         + f"<td>{html.escape(str(row.get('bottleneck', '')))}</td></tr>"
-        for row in rows
+        for row in times
     )
+    rows = f"<tr><th>chunk</th>{head}<th>bottleneck</th></tr>{body}"
     return (
-        f'<div class="card"><table><tr><th>version</th>{head}<th>bottleneck</th></tr>{body}</table>'
-        '<p class="soft">Seconds per version: producing, learning, and what each waited for.</p></div>'
+        f'<div class="card">{_table("where the time went", rows)}'
+        '<p class="soft">Seconds per chunk: producing, learning, and what each waited for.</p></div>'
     )

@@ -26,7 +26,7 @@ from evaluation.records import (
     data_uri,
     verdicts,
 )
-from evaluation.report import write_report
+from evaluation.report import _line_plot, _success_plot, write_report
 from ledger import Ledger
 from ledger.records import Record
 from teachers.backends.recording import Recording
@@ -173,7 +173,7 @@ def test_a_run_that_was_killed_early_still_gives_a_page(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     assert "Nothing was evaluated yet" in page
     assert "No timing was recorded" in page
-    assert "In no round yet was the student asked" in page
+    assert "In no chunk yet was the student asked" in page
     assert '<script id="traces" type="application/json">[]</script>' in page
 
 
@@ -259,6 +259,53 @@ def test_what_bodies_said_is_on_the_page_a_line_each(run: Path) -> None:
     (run / "evaluation.json").write_text(evaluation().model_copy(update={"crews": [crew]}).model_dump_json())
     told = "episode 3, round 7: body 1 to body 2: diamond_ore at 12 30 &lt;b&gt;"
     assert f"<li>voxel/block_search, 2 bodies, {told}</li>" in page_of(run)
+    alone = CrewScore.of_episodes("voxel/block_search", 1, [True], [1.0], [CrewTime(9, 1.0, 0.5)])
+    assert (crew_row(crew)["policy"], crew_row(alone)["policy"]) == ("teacher, 2 bodies", "teacher, 1 body")
+
+
+def words_of(page: str) -> str:
+    return re.sub(r"<(style|script|svg).*?</\1>|<[^>]*>", "", page, flags=re.DOTALL)
+
+
+def test_a_chunk_is_called_a_chunk_and_said_to_be_what_it_is(run: Path) -> None:
+    words = words_of(page_of(run))
+    assert "version" not in words
+    assert words.count("Training goes by chunks: the episodes of a chunk are") == 1
+    assert "the student after 3 chunks" in words
+
+
+@pytest.mark.parametrize("places", [[2], [0, 1, 2], [1, 2, 4, 8], list(range(30))])
+def test_what_is_counted_has_whole_ticks(places: list[int]) -> None:
+    points = [(float(place), 0.5) for place in places]
+    lines = _line_plot("loss", {"loss": points}, "chunk")
+    success = _success_plot([{"step": place, "episodes": 4, "successes": 3} for place in places])
+    for plot in (lines, success):
+        ticks = re.findall(r'id="xtick_\d+".*?<!-- (.*?) -->', plot, re.DOTALL)
+        assert ticks
+        assert all(re.fullmatch(r"[−-]?\d+", tick) for tick in ticks), ticks  # noqa: RUF001
+
+
+def test_health_is_read_from_what_is_there(run: Path) -> None:
+    def told(*records: dict[str, object]) -> str:
+        lines = "".join(json.dumps({"step": 2, **record}) + "\n" for record in records)
+        (run / "metrics.jsonl").write_text(lines)
+        return words_of(page_of(run))
+
+    learn = {"kind": "learn", "loss": 0.5, "health_chosen_logprob": -1.0}
+    assert "read from the log-probability of the chosen replies." in told(learn)
+    page = told(learn, {"kind": "rollout", "agreement": 0.5, "legal_mass": 0.9})
+    assert "of the chosen replies and the mass on legal actions." in page
+    assert "accuracy on preference pairs is no health figure" in page
+    assert "healthy" not in told({"kind": "time", "s_all": 3.0})
+
+
+def test_every_table_scrolls_and_has_a_name_for_who_cannot_see_it(run: Path) -> None:
+    crew = CrewScore.of_episodes("voxel/block_search", 2, [True], [1.0], [CrewTime(9, 1.0, 0.5)])
+    (run / "evaluation.json").write_text(evaluation().model_copy(update={"crews": [crew]}).model_dump_json())
+    page = page_of(run)
+    named = re.findall(r'<div class="scroll" role="region" tabindex="0" aria-label="([^"]+)"><table>', page)
+    assert named == ["results on toy/&lt;corridor&gt;", "several bodies in one world", "where the time went"]
+    assert page.count("<table") == len(named)
 
 
 def test_time_stands_beside_rounds_against_the_number_of_bodies(run: Path) -> None:
@@ -291,13 +338,11 @@ def test_a_verdict_says_how_the_student_stands() -> None:
         score("reference", [True] * 8 + [False] * 2),
     ]
     assert verdicts(close) == [
-        "toy/<corridor>: the student has 90 % of its teacher's success and is above its reference "
-        "(overlapping 95 % intervals)"
+        "toy/<corridor>: the student has 90 % of its teacher's success and is not told apart from its "
+        "reference (overlapping 95 % intervals)"
     ]
     apart = [score("student", [False] * 40), score("reference", [True] * 40)]
-    assert verdicts(apart) == [
-        "toy/<corridor>: the student is not above its reference (disjoint 95 % intervals)"
-    ]
+    assert verdicts(apart) == ["toy/<corridor>: the student is below its reference (disjoint 95 % intervals)"]
     assert verdicts([score("teacher", [True])]) == []
 
 

@@ -84,7 +84,7 @@ class Crew:
         }.get(episode.suite)
         if begin is None or bodies < 1:
             raise ValueError(
-                f"{bodies} bodies cannot share {episode.suite}: take one or more, and one of "
+                f"bodies cannot share {episode.suite} (asked for: {bodies}): take one or more, and one of "
                 f"{', '.join(SUITES)}"
             )
         first = begin(episode, frame_size, bodies)
