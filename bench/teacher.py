@@ -137,7 +137,7 @@ def _agreement(host: Sequence[Any], reached: Sequence[tuple[State, Label]]) -> t
     unopposed = [
         agrees
         for agrees, label in zip(same, labels, strict=True)
-        if not any(line.startswith("critic") for line in label.said)
+        if not any(line.startswith("critic to") for line in label.said)
     ]
     return sum(same) / len(same), sum(unopposed) / max(1, len(unopposed))
 

@@ -23,7 +23,7 @@ from cluster.ports import Job, Learning, Rollouts
 from cluster.reflection import Reflection
 from cluster.replay import LedgerPool
 from cluster.run import RunFailed, RunPaused
-from cluster.tally import ChunkTally, entry_of, refusals
+from cluster.tally import ChunkTally, entry_of, refusals, won
 from cluster.watch import Watch
 from ledger import Ledger
 from ledger.records import sample_id
@@ -170,9 +170,9 @@ class Distiller:
         counts: Counter[tuple[Kind, bool]] = Counter()
         for index in range(self._first, chunk.index - self._config.distil.staleness):
             for position in range(len(self._chunks[index].specs)):
-                won = self._ledger.metadata(f"outcome/{index}/{position}")
-                if won is not None:
-                    counts[Kind(*won[:2]), bool(won[2])] += 1
+                entry = self._ledger.metadata(f"outcome/{index}/{position}")
+                if entry is not None:
+                    counts[Kind(*entry[:2]), won(entry)] += 1
         kinds = {kind for kind, _ in counts}
         tallies = {k: Tally(counts[k, True], counts[k, True] + counts[k, False]) for k in kinds}
         chunk = drawn(self._config, chunk, tallies)

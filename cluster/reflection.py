@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from cluster.tally import won
 from ledger import Ledger
 from student.types import Sample
 from teachers.team.frames import packed
@@ -42,7 +43,7 @@ class Reflection:
         failed = [
             (spec.suite, spec.index, spec.difficulty)
             for position, spec in enumerate(specs)
-            if (self._ledger.metadata(f"outcome/{chunk}/{position}") or [True])[-1] is False
+            if (entry := self._ledger.metadata(f"outcome/{chunk}/{position}")) and not won(entry)
         ]
         steps: dict[tuple[str, int, int], list[Sample]] = defaultdict(list)
         for sample in samples:

@@ -37,6 +37,11 @@ def entry_of(outcome: EpisodeResult) -> list[Any]:
     ]
 
 
+def won(entry: Sequence[Any]) -> bool:
+    """Whether the episode of an entry was a success."""
+    return bool(entry[2])
+
+
 @dataclass
 class ChunkTally:
     """What is known of a chunk's episodes so far. `ended` has their positions; `refused` of its `labelled`

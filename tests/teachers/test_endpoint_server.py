@@ -127,7 +127,7 @@ def test_what_is_no_request_is_told_so(
 def test_a_port_that_cannot_be_is_refused_in_a_sentence(port: str) -> None:
     ended = CliRunner().invoke(retort.app, ["endpoint", "--port", port])
     assert ended.exit_code == 2
-    assert "is not in the range" in ended.output
+    assert "--port" in ended.output
 
 
 def test_the_help_names_the_kinds_of_fault_and_the_wait() -> None:

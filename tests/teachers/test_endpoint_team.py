@@ -30,14 +30,14 @@ def test_the_team_says_what_the_scripted_team_says(suite: str, endpoint: Endpoin
     reached = states(suite, 2, 24)
     labels = [teacher.label(observation, mirror) for observation, mirror, _ in reached]
     assert all(label.valid for label in labels)
-    opposed = [label for label in labels if any(line.startswith("critic") for line in label.said)]
+    opposed = [label for label in labels if any(line.startswith("critic to") for line in label.said)]
     assert all(
-        "on a copy of the world" in line for label in opposed for line in label.said if "critic" in line
+        "on a copy of the world" in line for label in opposed for line in label.said if "critic to" in line
     )
     unopposed = [
         (label, state)
         for label, state in zip(labels, reached, strict=True)
-        if not any(line.startswith("critic") for line in label.said)
+        if not any(line.startswith("critic to") for line in label.said)
     ]
     assert len(unopposed) >= 0.7 * len(labels)
     assert agreement([label for label, _ in unopposed], [state for _, state in unopposed]) >= 0.95
