@@ -45,7 +45,7 @@ def test_a_full_disk_is_told_with_what_helps(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(train, "check_start", lambda config: None)
     with pytest.raises(RunFailed, match=r"No space left .*: free some space; then go on with `python retort"):
-        train.train_phases(load_config(None, [f"runs_dir={tmp_path}"]), make=full)
+        train.train_phases(load_config(None, [f"runs_dir={tmp_path}"]), None, full)
 
 
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
