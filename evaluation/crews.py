@@ -29,7 +29,7 @@ from worlds.types import Outcome
 from worlds.voxel.crew import SUITES, Crew, Member
 
 TRACED_ROUNDS = 12
-"""So many rounds of a traced episode are kept: a frame of each body in each of them, about 4 KiB."""
+"""So many rounds of a traced episode are kept: a frame of each body in each of them, 3 to 7 KiB."""
 
 
 def play_crews(

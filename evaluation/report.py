@@ -188,7 +188,8 @@ def _said(crews: Sequence[CrewScore]) -> str:
     """What bodies told one another, a line each."""
     lines = [f"{c.suite}, {c.named}, {said.line}" for c in crews for said in c.said]
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    return f"<details><summary>{len(lines)} messages</summary><ul>{items}</ul></details>" if lines else ""
+    count = "1 message" if len(lines) == 1 else f"{len(lines)} messages"
+    return f"<details><summary>{count}</summary><ul>{items}</ul></details>" if lines else ""
 
 
 def _plots(records: Sequence[dict[str, Any]]) -> list[str]:

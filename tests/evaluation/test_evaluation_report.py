@@ -258,7 +258,7 @@ def test_what_bodies_said_is_on_the_page_a_line_each(run: Path) -> None:
     crew = CrewScore.of_episodes("voxel/block_search", 2, [True], [1.0], [CrewTime(9, 1.0, 0.5)], said)
     (run / "evaluation.json").write_text(evaluation().model_copy(update={"crews": [crew]}).model_dump_json())
     told = "episode 3, round 7: body 1 to body 2: diamond_ore at 12 30 &lt;b&gt;"
-    assert f"<li>voxel/block_search, 2 bodies, {told}</li>" in page_of(run)
+    assert f"<summary>1 message</summary><ul><li>voxel/block_search, 2 bodies, {told}</li>" in page_of(run)
     alone = CrewScore.of_episodes("voxel/block_search", 1, [True], [1.0], [CrewTime(9, 1.0, 0.5)])
     assert (crew_row(crew)["policy"], crew_row(alone)["policy"]) == ("teacher, 2 bodies", "teacher, 1 body")
 
