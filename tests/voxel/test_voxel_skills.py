@@ -17,6 +17,9 @@ from worlds.voxel.skills_nav import find_path
 MIDDLE = 16
 
 
+EYE = (MIDDLE + 0.5, FLOOR + 1.62, MIDDLE + 0.5)
+
+
 def skills_in(size: int = 32) -> Skills:
     """A body in the middle of a flat world, facing north (-z)."""
     return Skills(Body(flat_sim(size=(size, size, 24))))
@@ -129,13 +132,13 @@ def test_a_path_keeps_to_known_columns_and_out_of_lava() -> None:
     goals = np.zeros((32, 32), np.bool_)
     goals[MIDDLE, MIDDLE - 5] = True
     known = np.ones((32, 32), np.bool_)
-    assert find_path(blocks, known, (MIDDLE, MIDDLE, FLOOR), goals, 10_000) is None
+    assert find_path(blocks, known, (MIDDLE, MIDDLE, FLOOR), goals, 10_000, EYE) is None
     blocks[2, MIDDLE - 2, FLOOR - 1] = BLOCK["stone"]
-    path = find_path(blocks, known, (MIDDLE, MIDDLE, FLOOR), goals, 10_000)
+    path = find_path(blocks, known, (MIDDLE, MIDDLE, FLOOR), goals, 10_000, EYE)
     assert path is not None
     assert (2, MIDDLE - 2, FLOOR) in path
     known[2] = False
-    assert find_path(blocks, known, (MIDDLE, MIDDLE, FLOOR), goals, 10_000) is None
+    assert find_path(blocks, known, (MIDDLE, MIDDLE, FLOOR), goals, 10_000, EYE) is None
 
 
 # -- only what is in sight ------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 recipe (or raw item) of it that the body can pay for is used.
 
 Invariant: a craft either removes exactly the recipe's ingredients and adds its result and leftovers,
-or it changes nothing. A recipe larger than 2x2 needs a crafting table within `NEAR` blocks. Unlike
-MineDojo's, smelting takes its time: the argument serves the nearest furnace (`containers.smelt_into`).
+or it changes nothing. A recipe larger than 2x2 needs a crafting table within `NEAR` blocks to which
+the eye has a free line: none serves through rock. Unlike MineDojo's, smelting takes its time: the argument
+serves the nearest such furnace (`containers.smelt_into`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from worlds.voxel.containers import OUTPUT, container_at, smelt_into
+from worlds.voxel.free_lines import sees_cell
 from worlds.voxel.inventory import add_item, count_item, remove_item
-from worlds.voxel.physics import block_at
+from worlds.voxel.physics import EYE_HEIGHT, block_at
 from worlds.voxel.tables import CRAFTING_TABLE, FURNACE, Arrays, Tables
 
 NEAR = 4
@@ -24,17 +26,21 @@ NEAR = 4
 
 
 @njit(cache=True, nogil=True)
-def nearest_block(s: Arrays, b: int, a: int, wanted: int) -> tuple[int, int, int]:
-    """The cell (x, z, y) of the nearest block `wanted` within `NEAR` of body `a`; (-1, -1, -1) if none."""
+def nearest_block(s: Arrays, t: Tables, b: int, a: int, wanted: int) -> tuple[int, int, int]:
+    """The cell (x, z, y) of the nearest block `wanted` within `NEAR` of body `a` to which its eye has a free
+    line, wherever it looks; (-1, -1, -1) if none."""
     x0 = math.floor(s.position[b, a, 0])
     y0 = math.floor(s.position[b, a, 1])
     z0 = math.floor(s.position[b, a, 2])
+    eye = (s.position[b, a, 0], s.position[b, a, 1] + EYE_HEIGHT, s.position[b, a, 2])
     found, best = (-1, -1, -1), 3 * NEAR * NEAR + 1
     for x in range(x0 - NEAR, x0 + NEAR + 1):
         for z in range(z0 - NEAR, z0 + NEAR + 1):
             for y in range(y0 - NEAR, y0 + NEAR + 1):
                 distance = (x - x0) ** 2 + (z - z0) ** 2 + (y - y0) ** 2
-                if distance < best and block_at(s.blocks, b, x, z, y) == wanted:
+                if distance >= best or block_at(s.blocks, b, x, z, y) != wanted:
+                    continue
+                if sees_cell(s.blocks[b], t.solid, eye, x, z, y):
                     found, best = (x, z, y), distance
     return found
 
@@ -77,15 +83,15 @@ def craft_mask(s: Arrays, t: Tables, b: int, a: int, table: bool, furnace: int) 
 
 @njit(cache=True, nogil=True)
 def near_furnace(s: Arrays, t: Tables, b: int, a: int) -> int:
-    """The container of the nearest furnace within `NEAR` blocks, or -1."""
-    x, z, y = nearest_block(s, b, a, t.special[FURNACE])
+    """The container of the nearest furnace within `NEAR` blocks that can be seen from there, or -1."""
+    x, z, y = nearest_block(s, t, b, a, t.special[FURNACE])
     return container_at(s, b, x, z, y) if x >= 0 else -1
 
 
 @njit(cache=True, nogil=True)
 def near_table(s: Arrays, t: Tables, b: int, a: int) -> bool:
-    """Whether a crafting table is within `NEAR` blocks."""
-    return nearest_block(s, b, a, t.special[CRAFTING_TABLE])[0] >= 0
+    """Whether a crafting table is within `NEAR` blocks and can be seen from where the body stands."""
+    return nearest_block(s, t, b, a, t.special[CRAFTING_TABLE])[0] >= 0
 
 
 @njit(cache=True, nogil=True)

@@ -2,10 +2,10 @@
 
 Invariant: a skill ends within its tick limit with "ok" or a named failure ("part", "stuck", "no path",
 "not in sight", "no tool", "out of reach", "no such recipe", "missing ...", "inventory full", ...), never
-by an exception. What is named must be in the present frame by the rule of `worlds.voxel.perception`, and
-walks lead over columns in the body's map. In two ways a skill knows more than the frame has shown: a column
-of the map counts whole, with a rim of 2 blocks (`skills_nav`), and a crafting table or furnace within reach
-serves though rock hides it (`skills_work`).
+by an exception, and it never reveals what its body could not perceive: what is named must be in the present
+frame by the rule of `worlds.voxel.perception`; walks lead over columns in the body's map (which has a rim of
+2 blocks), below the ground only where the eye has a free line (`skills_nav`); a crafting table or a furnace
+serves where it is in view (`crafting`).
 
     turn left|right 45|90, turn around, look up|down|level, forward N, jump, scan, search NAME,
     goto X Z, goto NAME, mine NAME, craft NAME, smelt NAME, place NAME, fill NAME, equip NAME,

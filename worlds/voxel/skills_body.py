@@ -3,7 +3,7 @@
 Invariant: a body is moved by primitive actions of MineDojo's space alone (turns in steps of 15 degrees),
 so what a skill does, a policy over the primitive level could have done; `take_out` alone is more, because
 that space can only empty a chest. What a body knows of the map is `VoxelState.seen`, with a rim of `TOUCH`
-blocks (the rows of a small frame skip columns of far ground); a column in it is known whole (`find_path`).
+blocks (the rows of a small frame skip columns of far ground); `find_path` says what it uses of a column.
 """
 
 from __future__ import annotations
@@ -244,12 +244,14 @@ class Body:
         """Walk over known columns into `goals_XZ`: "ok", "part" (after 50 blocks), "no path", "stuck"."""
         travelled = 0.0
         for _ in range(3):
-            path = find_path(self.blocks, self.known(), self.cell, goals_XZ, int(TRAVEL * 40))
+            x, y, z = self.position
+            eye = (x, y + EYE_HEIGHT, z)
+            path = find_path(self.blocks, self.known(), self.cell, goals_XZ, int(TRAVEL * 40), eye)
             if path is None:
                 return "no path"
-            for x, z, _ in path[1:]:
+            for column_x, column_z, _ in path[1:]:
                 before = self.position
-                if not self._step_to(x + 0.5, z + 0.5):
+                if not self._step_to(column_x + 0.5, column_z + 0.5):
                     break
                 travelled += math.hypot(self.position[0] - before[0], self.position[2] - before[2])
                 if travelled >= TRAVEL - 1.0:

@@ -1,8 +1,8 @@
 """Shortest walks over the columns that a body knows.
 
-Invariant: a path uses only columns where `known` is true. A known column counts whole, though its body has
-seen but part of it (and of the rim of `skills_body.TOUCH` columns beside, nothing): where there are caves, a
-walk can lead through cells below the ground that was seen. Cells are (x, z, y) of the feet; a cell can be
+Invariant: a path uses only columns where `known` is true, and below a roof of the ground (in a cave, a house)
+only cells to which the eye has a free line from where the walk begins: what is known of a column is what one
+sees of it from above. Cells are (x, z, y) of the feet; a cell can be
 stood in when its floor is solid and feet and head are free, or when it is the surface of water.
 
 Costs are tenths of a block: 10 straight, 14 diagonal, +6 for a step up, +30 in water.
@@ -16,10 +16,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from worlds.voxel.data import HURTS, LIQUID, SOLID
+from worlds.voxel.data import BLOCK_NAMES, HURTS, LIQUID, SOLID
+from worlds.voxel.free_lines import free_line
 
 MAX_DROP = 3
 """Blocks: a deeper fall hurts (Minecraft takes health beyond 3), so no path uses one."""
+ROOF = SOLID & ~np.array([name.endswith(("_leaves", "_log")) for name in BLOCK_NAMES])
+"""Bool by block id: what hides the cells below it from above. One walks under trees."""
 FAR = np.iinfo(np.int32).max
 _DX = np.array([1, -1, 0, 0, 1, 1, -1, -1], np.int64)
 _DZ = np.array([0, 0, 1, -1, 1, -1, 1, -1], np.int64)
@@ -86,6 +89,8 @@ def _dijkstra(
     limit: int,
     max_drop: int,
     far: int,
+    roof: NDArray[np.int32],
+    eye: tuple[float, float, float],
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
     """(costs, parents, flat index of the first cell reached in a goal column or -1)."""
     nx, nz, ny = blocks.shape
@@ -110,6 +115,8 @@ def _dijkstra(
                 continue
             ty = _landing(blocks, solid, liquid, hurts, tx, tz, y, max_drop)
             if ty < 0 or (ty > y and not can_rise):
+                continue
+            if roof[tx, tz] > ty + 1 and not free_line(blocks, solid, eye, (tx + 0.5, ty + 0.5, tz + 0.5)):
                 continue
             step = 10
             if k >= 4:
@@ -140,12 +147,14 @@ def find_path(
     start_cell: tuple[int, int, int],
     goals_XZ: NDArray[np.bool_],
     limit: int,
+    eye: tuple[float, float, float],
 ) -> list[tuple[int, int, int]] | None:
     """The cheapest known walk (a list of feet cells, the start first) into any column of `goals_XZ`, or
-    None when there is none of cost at most `limit` (tenths of a block)."""
+    None when there is none of cost at most `limit` (tenths of a block). `eye` is (x, y, z)."""
     nz, ny = blocks_XZY.shape[1:]
+    roof = (blocks_XZY.shape[2] - 1 - np.argmax(ROOF[blocks_XZY][:, :, ::-1], axis=2)).astype(np.int32)
     _, parent, here = _dijkstra(
-        blocks_XZY, known_XZ, SOLID, LIQUID, HURTS, start_cell, goals_XZ, limit, MAX_DROP, FAR
+        blocks_XZY, known_XZ, SOLID, LIQUID, HURTS, start_cell, goals_XZ, limit, MAX_DROP, FAR, roof, eye
     )
     if here < 0:
         return None

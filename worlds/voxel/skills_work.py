@@ -1,8 +1,7 @@
 """What the hands do: mine, craft, smelt, place, fill, equip, and the use of chests.
 
 Invariant: nothing here reads a cell that is not in the frame, within reach of the hand, or in the body's
-map; `mine` works on a block in sight and on nothing else. Within reach is not in sight: a crafting table or
-a furnace within `crafting.NEAR` serves through rock too, and what lies in the furnace is known.
+map; `mine` works on a block in sight and on nothing else. What lies in a furnace within reach is known.
 """
 
 from __future__ import annotations

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from worlds.base import Score
 from worlds.types import EpisodeSpec, Goal
-from worlds.voxel.crafting import NEAR
+from worlds.voxel.crafting import near_furnace, near_table
 from worlds.voxel.data import BLOCK, DROP_ITEM, ITEM, ITEM_NAMES, RECIPES, SMELTING, TIER_NEEDED, Recipe
 from worlds.voxel.edges import edge_words
 from worlds.voxel.moves import MOVES
 from worlds.voxel.skills_body import Body
 from worlds.voxel.skills_work import held
+from worlds.voxel.tables import TABLES
 from worlds.voxel.tasks.common import RESOURCES, open_world, put_body, scatter, world_config
 
 LISTS: Mapping[int, tuple[Mapping[str, int], ...]] = {
@@ -170,12 +171,11 @@ class MaterialCollection:
         return [ITEM_NAMES[item] for item in np.unique(self.body.state.item[0, 0]) if item]
 
     def _workplaces(self) -> frozenset[str]:
-        """Workplaces within the hand's reach."""
-        x, z, y = self.body.cell
-        near = self.body.blocks[
-            max(0, x - NEAR) : x + NEAR + 1, max(0, z - NEAR) : z + NEAR + 1, max(0, y - NEAR) : y + NEAR + 1
-        ]
-        return frozenset(name for name in ("crafting_table", "furnace") if (near == BLOCK[name]).any())
+        """Workplaces that serve where the body stands."""
+        arrays, b, a = self.body.sim.arrays, self.body.b, self.body.a
+        table = near_table(arrays, TABLES, b, a)
+        furnace = near_furnace(arrays, TABLES, b, a) >= 0
+        return frozenset(name for name, near in (("crafting_table", table), ("furnace", furnace)) if near)
 
 
 def begin(episode: EpisodeSpec, frame_size: int) -> MaterialCollection:
