@@ -107,7 +107,7 @@ def test_bodies_are_chosen_and_played_with_what_was_said(browser: Any, report: P
     expect(page.locator("#said")).to_have_text("“see left”, go 1.2: ok")
     seen = page.locator("#frame").get_attribute("src")
     body.select_option("2")
-    expect(page.locator("#who")).to_have_text("What body 2 of the teacher's sees")
+    expect(page.locator("#who")).to_have_text("What body 2 sees")
     expect(page.locator("#said")).to_have_text("“see left”, go 2.2: ok")  # in the same round
     expect(page.locator("#team li")).to_have_text(
         ["manager: body 2 digs <b>", "critic to manager: it cannot"]
