@@ -185,6 +185,11 @@ def test_over_tls_ray_s_own_proxy_answers(folder: Path, tmp_path: Path) -> None:
         trusting = httpx2.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
         with Client(url.replace("http", "https"), transport=trusting) as client:
             assert client.act(observations(1)[0]).action in ACTIONS
+        secure, context = url.replace("http", "https"), ssl.create_default_context(cafile=certificate)
+        for path, holds in (("", "swagger-ui-bundle.js"), ("/files/swagger-ui-bundle.js", "Swagger")):
+            page = httpx2.get(f"{secure}/docs{path}", verify=context)
+            assert page.status_code == 200
+            assert holds in page.text
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
