@@ -24,12 +24,13 @@ def covers(new: Evaluation, old: Evaluation) -> bool:
 def set_aside(file: Path, new: Evaluation) -> Path | None:
     """Move the evaluation `file` and the report beside it into a folder of their own where `new` does not
     cover them. Returns that folder, None where nothing had to be moved."""
-    try:
-        old = Evaluation.model_validate_json(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None  # there is none, or none that can be read again
-    if covers(new, old):
+    if not file.is_file():
         return None
+    try:
+        if covers(new, Evaluation.model_validate_json(file.read_text("utf-8"))):
+            return None
+    except ValueError:
+        pass  # what cannot be read by this version may be by another: it is kept
     when = time.strftime("%Y%m%d-%H%M%S", time.localtime(file.stat().st_mtime))
     folder = file.parent / "evaluations" / when
     folder.mkdir(parents=True, exist_ok=True)

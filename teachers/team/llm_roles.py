@@ -1,4 +1,5 @@
-"""Manager, conductor and actor over a chat model: each a planner with describer, critic and skill module.
+"""Manager, conductor and actor over a chat model: each a planner with describer and critic, the latter two
+with the skill module (a manager names no skills; its critic checks counts and names, and tries nothing).
 
 Invariant: what a role hands down was checked against the world: a subtask for every body, a phase that can be
 begun (its steps were tried on a copy), an action that is legal and was tried too. No words of the model go

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,11 @@ def test_an_evaluation_that_told_more_is_kept(tmp_path: Path) -> None:
     assert Evaluation.model_validate_json((aside / file.name).read_text()) == whole
     assert (aside / "report.html").read_text() == "page"
     assert list(tmp_path.iterdir()) == [aside.parent]
+    file.write_text("of another version")
+    os.utime(file, (0, 0))
+    aside = set_aside(file, whole)
+    assert aside is not None
+    assert (aside / file.name).read_text() == "of another version"
 
 
 def test_a_trace_carries_the_label_under_each_decision() -> None:
