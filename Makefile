@@ -37,9 +37,9 @@ demo-endpoint: $(BIN)/.ready $(BIN)/.compiled  ## the demo with its teacher behi
 	$(BIN)/python retort.py endpoint & endpoint=$$!; trap "kill $$endpoint" EXIT; \
 	$(BIN)/python retort.py endpoint --wait && $(BIN)/python retort.py train configs/demo.yaml name=demo-endpoint teacher.backend=openai
 
-# Types and kernels each keep one core busy for about a minute: at the same time.
+# Types and kernels each keep one core busy for about a minute, and a browser comes by the network: all at the same time.
 test: $(BIN)/.dev  ## lint, type-check and run all tests
-	$(MAKE) --jobs=2 --output-sync=target lint types $(BIN)/.compiled
+	$(MAKE) --jobs=3 --output-sync=target lint types $(BIN)/.compiled browser
 	$(MAKE) quick slow
 
 # The browser that the tests of the pages drive: Debian's. Elsewhere those tests are skipped, and say so.

@@ -73,7 +73,7 @@ def check_teacher(teacher: TeacherConfig) -> None:
         OpenAIChat(quick, key).reach()
     except Unreachable as error:
         if error.trouble == "refused":
-            raise ValueError(f"{error} (teacher.endpoint.model={quick.model})") from error
+            raise ValueError(str(error)) from error
         raise ValueError(
             f"nobody answers at teacher.endpoint.url={teacher.endpoint.url} ({error}): start it "
             "(`python retort.py endpoint` is one to try), or name another"

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import permutations
+
+import numpy as np
 
 from teachers.config import TeacherConfig
 from teachers.planners.recipes import next_step
+from teachers.planners.sharing import share_out
 from teachers.roles import Actor, Choice, Phase, Plan, Subtask, team_label
 from teachers.types import Label, Role
 from teachers.voxel_explore import HALVES, REGIONS, bounds, explore, explore_map, middle
@@ -43,17 +45,13 @@ class VoxelManager:
         return Plan(tuple(replace(subtask, region=region) for region in self._regions(situation)))
 
     def _regions(self, situation: VoxelSituation) -> tuple[str, ...]:
-        """A half or a quarter of the world for every body, with the least walking; a fifth shares one."""
+        """A half or a quarter of the world for every body, as evenly as can be, with the least walking."""
         size_x, _, size_z = (situation.facts["size"][i] for i in (0, 2, 1))
         poses = [(pose[0], pose[2]) for pose in situation.facts["bodies"]]
         regions = HALVES if len(poses) == 2 else REGIONS
         middles = [middle(*bounds(size_x, size_z, region)) for region in regions]
-
-        def walking(order: tuple[int, ...]) -> float:
-            return sum(math.dist(pose, middles[region]) for pose, region in zip(poses, order, strict=False))
-
-        best = min(permutations(range(len(regions))), key=walking)
-        return tuple(regions[best[i % len(regions)]] for i in range(len(poses)))
+        blocks_BR = np.array([[math.dist(pose, centre) for centre in middles] for pose in poses])
+        return tuple(regions[place] for place in share_out(blocks_BR))
 
 
 class VoxelConductor:

@@ -253,7 +253,8 @@ class Talkative:
         self.told |= set(numbers)
         match ask.purpose:
             case "manager":
-                subtask = {"verb": "find", "what": "pumpkin", "region": "anywhere"}
+                order = told.partition("Orders: ")[2].partition(" |")[0]
+                subtask = {"order": order, "region": "anywhere"}
                 reply: dict[str, Any] = {"subtasks": [subtask]}
             case "conductor":
                 steps = [f"goto {CANARY}", *numbers]

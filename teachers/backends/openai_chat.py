@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from teachers.backends.config import EndpointConfig
-from teachers.backends.types import EMBEDDING, Ask, Call, Message, Unreachable
+from teachers.backends.types import EMBEDDING, Ask, Call, Message, Unreachable, embedding_ask
 
 NO_KEY = "none"
 """What is sent to an endpoint that asks for no key."""
@@ -85,8 +85,9 @@ class OpenAIChat:
         )
 
     def reach(self) -> None:
-        """Raise Unreachable where nobody answers HTTP at the address, or where one small question is refused
-        (`trouble` says so). The list of models tells the first alone: gateways show it to anybody."""
+        """Raise Unreachable where nobody answers HTTP at the address, or where one small question to a model
+        that the config names is refused (`trouble` says so). The list of models tells the first alone:
+        gateways show it to anybody."""
         import openai
 
         with suppress(openai.OpenAIError):
@@ -94,13 +95,21 @@ class OpenAIChat:
                 self._client.models.list()
             except openai.APIConnectionError as error:
                 raise Unreachable(str(error.__cause__ or error)) from error
-        model, temperature = self._config.model, self._config.temperature
-        question = (Message("user", "Say ok."),)
+        config, question = self._config, (Message("user", "Say ok."),)
+        self._probe(
+            Ask("probe", question, "", config.model, config.temperature, SMALL_TOKENS, structure="none")
+        )
+        if config.embeddings:
+            self._probe(embedding_ask(config.embeddings, ("ok",)))
+
+    def _probe(self, ask: Ask) -> None:
+        """Raise Unreachable where the question is refused, or a model that embeds nothing is asked to; other
+        trouble may pass, and a chat model may reject just this question."""
         try:
-            self.ask(Ask("probe", question, "", model, temperature, SMALL_TOKENS, structure="none"))
+            self.ask(ask)
         except Unreachable as error:
-            if error.trouble == "refused":
-                raise
+            if error.trouble == "refused" or (error.trouble == "rejected" and ask.purpose == EMBEDDING):
+                raise Unreachable(f"{error} (asked of the model {ask.model!r})", "refused") from error
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from teachers.endpoint.reader import ToldSituation, read_phase, read_situation, read_subtask
 from teachers.planners.recipes import steps_ahead
-from teachers.roles import Choice, Phase
+from teachers.roles import Choice, Phase, Plan
 from teachers.team.replies import ActorReply, ConductorReply, CriticReply, ManagerReply, SubtaskReply
 from teachers.voxel_team import VoxelActor, VoxelConductor, VoxelManager
 from worlds.types import Turn
@@ -25,7 +25,8 @@ _ROLE = re.compile(r"^Role: (manager|conductor|actor|critic)\b", re.MULTILINE)
 _PREFER = re.compile(r"where both serve, say ([a-z0-9 _]+)\.")
 _DISAGREEMENT = re.compile(r"the student did (.+); the team said (.+)$", re.MULTILINE)
 _FAILED_STEP = re.compile(r"step (\d+) of the plan, ")
-_REJECTED = re.compile(r"on a copy of the world (.+?) ended '")
+_REJECTED = re.compile(r"(?:on a copy of the world|from this very spot) (.+?) (?:has just )?ended '")
+_SOONER = re.compile(r"body (\d+) in the ([a-z-]+)")
 
 
 class NotUnderstood(Exception):
@@ -51,8 +52,8 @@ def answer(user_texts: Sequence[str]) -> str:
             reply = ManagerReply(
                 thought=f"{len(plan.subtasks)} of us: {plan.text}",
                 subtasks=[
-                    SubtaskReply(verb=s.verb, what=s.what, region=s.region or "anywhere")  # type: ignore[arg-type]
-                    for s in plan.subtasks
+                    SubtaskReply(order=f"{s.verb} {s.what}", region=region)  # type: ignore[arg-type]
+                    for s, region in zip(plan.subtasks, _regions(plan, user_texts[1:]), strict=True)
                 ],
             )
         case "conductor":
@@ -75,6 +76,12 @@ def answer(user_texts: Sequence[str]) -> str:
                 also_good=[action for action in choice.equally_good if action != choice.action][:4],
             )
     return reply.model_dump_json()
+
+
+def _regions(plan: Plan, complaints: Sequence[str]) -> list[str]:
+    """Of the plan's subtasks, or those with which the critic saw the team walk less."""
+    sooner = {int(body): region for said in complaints for body, region in _SOONER.findall(said)}
+    return [sooner.get(n, s.region) or "anywhere" for n, s in enumerate(plan.subtasks, start=1)]
 
 
 def _foreseen(situation: ToldSituation, phase: Phase, complaints: Sequence[str]) -> list[str]:

@@ -16,6 +16,10 @@ from teachers.team.skills import SkillModule
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
 
+REPAIRS = 4
+"""So many failures in a row a role repairs alone (STEVE-2's lineage tries four times a task, Voyager
+2305.16291): with the last of them the role above is told too."""
+WORK = ("mine", "craft", "smelt", "place")
 EXPLAINED = {
     "stuck": "the way in that heading is shut at this spot",
     "part": "something ended the walk early",
@@ -28,11 +32,14 @@ EXPLAINED = {
 
 
 def before_action(situation: VoxelSituation, action: str) -> str:
-    """Try the action on a copy of the world."""
+    """Whether it just failed from this very spot; else try the action on a copy of the world."""
+    failed = dict(failures([(turn.action, turn.outcome) for turn in situation.turns]))
+    if action in failed:
+        return f"from this very spot {action} has just {explained(failed[action])}"
     outcome = rehearse(situation.facts, action).outcome
     if outcome in FINE:
         return ""
-    return f"on a copy of the world {action} {_ended(outcome)}"
+    return f"on a copy of the world {action} {explained(outcome)}"
 
 
 def before_plan(
@@ -49,12 +56,15 @@ def before_plan(
     plan = [skill for skill in takewhile(bool, found) if skill]
     if not plan:
         return ""
+    failed = dict(failures([(turn.action, turn.outcome) for turn in situation.turns]))
+    if plan[0] in failed:
+        return f"step 1 of the plan, {plan[0]}, has just {explained(failed[plan[0]])} from this very spot"
     tried = rehearse_plan(situation.facts, plan)
     if tried[-1].outcome in FINE:
         return ""
     place, skill, before = len(tried), plan[len(tried) - 1], ", ".join(plan[: len(tried) - 1])
     after_ = f", after {before}" if before else ""
-    return f"step {place} of the plan, {skill}, {_ended(tried[-1].outcome)} on a copy of the world{after_}"
+    return f"step {place} of the plan, {skill}, {explained(tried[-1].outcome)} on a copy of the world{after_}"
 
 
 def before_phase(situation: VoxelSituation, phase: Phase) -> str:
@@ -81,15 +91,31 @@ def before_phase(situation: VoxelSituation, phase: Phase) -> str:
 
 
 def after(situation: VoxelSituation) -> str:
-    """What became of the last action, where it failed."""
-    history = situation.turns
-    if not history or history[-1].outcome == "ok":
+    """What became of the last action, where it failed, and of those before it that failed at this spot."""
+    if not situation.turns or situation.turns[-1].outcome == "ok":
         return ""
-    last = history[-1]
-    why = EXPLAINED.get(last.outcome, "")
-    return f"the last action, {last.action}, ended {last.outcome!r}{f': {why}' if why else ''}"
+    last = situation.turns[-1]
+    before = dict(failures([(turn.action, turn.outcome) for turn in situation.turns])[:-1])
+    before.pop(last.action, None)
+    too = f"; so had {' and '.join(before)} at this spot" if before else ""
+    return f"the last action, {last.action}, {explained(last.outcome)}{too}"
 
 
-def _ended(outcome: str) -> str:
+def after_phase(situation: VoxelSituation) -> str:
+    """The same for the conductor: where its phase's own work failed, or `REPAIRS` skills in a row."""
+    critique = after(situation)
+    failed = failures([(turn.action, turn.outcome) for turn in situation.turns])
+    work = bool(critique) and situation.turns[-1].action.split(" ")[0] in WORK
+    return critique if work or len(failed) >= REPAIRS else ""
+
+
+def failures(turns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The last (action, outcome) in a row that got nowhere, oldest first: all of them from one spot."""
+    failed = list(takewhile(lambda turn: turn[1] not in FINE, reversed(turns)))
+    return failed[::-1]
+
+
+def explained(outcome: str) -> str:
+    """E.g. "ended 'stuck' (the way in that heading is shut at this spot)"."""
     why = EXPLAINED.get(outcome, "")
     return f"ended {outcome!r}{f' ({why})' if why else ''}"

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 from teachers.roles import Phase, Subtask
 from teachers.team.map_text import write_map
+from teachers.team.orders import orders
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.mirror import COLUMNS
+from worlds.voxel.tasks.material_collection import plan_for
 
 CELL = 8.0
 """Blocks: as finely as a manager is told places."""
@@ -21,8 +23,8 @@ TOLD = 12
 """Things told of each kind."""
 
 
-def manager_text(situation: VoxelSituation) -> str:
-    """The task, the world, the team."""
+def manager_text(situation: VoxelSituation, critique: str = "") -> str:
+    """The task, the world, the team, the orders that there are, and what the critic says of the last ones."""
     poses = situation.facts["bodies"]
     near = [f"{i} near x {_cell(pose[0])} z {_cell(pose[2])}" for i, pose in enumerate(poses, start=1)]
     return _lines(
@@ -31,16 +33,17 @@ def manager_text(situation: VoxelSituation) -> str:
         *_aim(situation),
         ("World", _size(situation)),
         ("Bodies", "; ".join(near) if len(near) > 1 else "1"),
+        ("Critic", critique),
+        ("Orders", " | ".join(orders(situation))),
     )
 
 
-def conductor_text(situation: VoxelSituation, subtask: Subtask) -> str:
-    """The subtask, and what decides the phase: what is in sight, known, carried, within reach."""
+def conductor_text(situation: VoxelSituation, subtask: Subtask, critique: str = "") -> str:
+    """The subtask, and what decides the phase: what is in sight, known, carried, lacking, within reach, and
+    what failed."""
     facts = situation.facts
-    history = situation.turns
-    failed = history[-1] if history and history[-1].outcome != "ok" else None
     in_frame = {thing["name"] for thing in facts["visible"]} & _of_use(situation)
-    working = failed is not None and failed.action.split(" ")[0] in ("mine", "craft", "smelt", "place")
+    lacking = plan_for(facts["wanted"], facts["inventory"], situation.workplaces).raw
     return _lines(
         ("Role", f"conductor of body {situation.body + 1}"),
         ("Subtask", subtask.text),
@@ -50,7 +53,8 @@ def conductor_text(situation: VoxelSituation, subtask: Subtask) -> str:
         ("Places known", "yes" if len(situation.targets) else "no"),
         ("Carried", _items(facts["inventory"])),
         ("Within reach", ", ".join(sorted(situation.workplaces & {"crafting_table", "furnace"}))),
-        ("Failed", f"{failed.action} ({failed.outcome})" if failed and working else ""),
+        ("Lacking", _items(lacking)),
+        ("Critic", critique),
     )  # fmt: skip
 
 

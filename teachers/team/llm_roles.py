@@ -1,9 +1,8 @@
-"""Manager, conductor and actor over a chat model: each a planner with describer and critic, the latter two
-with the skill module (a manager names no skills; its critic checks counts and names, and tries nothing).
+"""Manager, conductor and actor over a chat model: each a planner with describer, critic and skill module.
 
-Invariant: what a role hands down was checked against the world: a subtask for every body, a phase that can be
-begun (its steps were tried on a copy), an action that is legal and was tried too. No words of the model go
-farther than that.
+Invariant: what a role hands down was checked against the world: orders that get the task done without walks
+that another sharing would save, a phase that can be begun (its steps were tried on a copy), an action that is
+legal and was tried too. No words of the model go farther than that.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ from dataclasses import dataclass, field
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
 from teachers.roles import Choice, Phase, Plan, Subtask
-from teachers.team import critic
+from teachers.team import critic, team_critic
 from teachers.team.describe import actor_text, conductor_text, manager_text
 from teachers.team.frames import png
 from teachers.team.memory import recall, show
+from teachers.team.orders import ordered, orders
 from teachers.team.planner import Complaint, Planner, Talk
 from teachers.team.replies import ActorReply, ConductorReply, ManagerReply
 from teachers.team.skills import SkillModule
@@ -34,26 +34,30 @@ class TeamSituation(VoxelSituation):
 class LLMManager:
     """Central planning by a model."""
 
-    def __init__(self, caller: Caller, config: EndpointConfig) -> None:
+    def __init__(self, caller: Caller, config: EndpointConfig, skills: SkillModule) -> None:
+        self._skills = skills
         self._planner = Planner("manager", ManagerReply, caller, config)
 
     def plan(self, situation: TeamSituation) -> Plan:
-        """One subtask per body."""
-        bodies = len(situation.facts["bodies"])
+        """One subtask per body, carried through by the critic."""
+        bodies, library = len(situation.facts["bodies"]), orders(situation)
 
         def judge(reply: ManagerReply) -> Plan:
             if len(reply.subtasks) != bodies:
                 raise Complaint(f"there are {bodies} bodies, and you gave {len(reply.subtasks)} subtasks")
+            subtasks = []
             for given in reply.subtasks:
-                _known(given.what, situation)
-            return Plan(
-                tuple(
-                    Subtask(given.verb, _name(given.what), _region(given.region) if bodies > 1 else "")
-                    for given in reply.subtasks
-                )
-            )
+                order = self._skills.find(given.order, library, situation.talk.ends_s)
+                if order is None:
+                    raise Complaint(f"{given.order!r} matches no order: {', '.join(library)}")
+                subtasks.append(ordered(order, _region(given.region) if bodies > 1 else ""))
+            plan = Plan(tuple(subtasks))
+            if complaint := team_critic.before_team(situation, plan):
+                raise Complaint(complaint)
+            return plan
 
-        return self._planner.plan(manager_text(situation), judge, situation.talk)
+        critique = _said(situation, team_critic.after_team(situation))
+        return self._planner.plan(manager_text(situation, critique), judge, situation.talk)
 
 
 class LLMConductor:
@@ -77,7 +81,8 @@ class LLMConductor:
                 raise Complaint(complaint)
             return phase
 
-        return self._planner.plan(conductor_text(situation, subtask), judge, situation.talk)
+        critique = _said(situation, critic.after_phase(situation))
+        return self._planner.plan(conductor_text(situation, subtask, critique), judge, situation.talk)
 
 
 class LLMActor:
@@ -106,9 +111,7 @@ class LLMActor:
             good = {other for other in others if not critic.before_action(situation, other)}
             return Choice(action, tuple(sorted({action, *good})))
 
-        critique = critic.after(situation)
-        if critique:
-            situation.talk.said.append(f"critic: {critique}")
+        critique = _said(situation, critic.after(situation))
         observation = situation.observation
         state = f"{observation.goal.text} {phase.text} {situation.note} {critique}"
         memories = recall(situation.facts.get("lessons", ()), state, observation.frame, self._lessons)
@@ -117,6 +120,14 @@ class LLMActor:
         text = actor_text(situation, phase, critique, lessons)
         images = (png(observation.frame), *frames) if self._images else ()
         return self._planner.plan(text, judge, situation.talk, images)
+
+
+def _said(situation: TeamSituation, critique: str) -> str:
+    """The critique, told once to who reads the rollout."""
+    line = f"critic: {critique}"
+    if critique and line not in situation.talk.said:
+        situation.talk.said.append(line)
+    return critique
 
 
 def _region(told: str) -> str:

@@ -28,8 +28,7 @@ class SubtaskReply(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    verb: Literal["find", "mine", "collect", "explore"]
-    what: Short
+    order: Short
     region: Region
 
 

@@ -29,12 +29,12 @@ from worlds.types import Mirror, Observation
 
 
 def version_of(config: TeacherConfig) -> str:
-    """E.g. "gpt-5-team-3-3fa9c2d1-accumulated"."""
+    """E.g. "gpt-5-team-4-3fa9c2d1-accumulated"."""
     endpoint = config.endpoint
     model = _written(endpoint.model)
     alone = "" if endpoint.team_calls else "-actor"
     near = f"-{_written(endpoint.embeddings)}-{endpoint.embeddings_floor:g}" if endpoint.embeddings else ""
-    return f"{model}-team-3-{prompts_hash()}-{config.map}{alone}{near}"
+    return f"{model}-team-4-{prompts_hash()}-{config.map}{alone}{near}"
 
 
 def _written(model: str) -> str:
@@ -77,7 +77,9 @@ class VoxelEndpointTeam:
         self._caller = caller
         endpoint = config.endpoint
         whole, skills = endpoint.team_calls, skill_module(caller, endpoint)
-        self._manager: Manager[TeamSituation] = LLMManager(caller, endpoint) if whole else _AloudManager()
+        self._manager: Manager[TeamSituation] = (
+            LLMManager(caller, endpoint, skills) if whole else _AloudManager()
+        )
         self._conductor: Conductor[TeamSituation] = (
             LLMConductor(caller, endpoint, skills) if whole else _AloudConductor()
         )

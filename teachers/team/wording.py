@@ -20,7 +20,7 @@ SAME = {
     "dig": "mine", "break": "mine", "chop": "mine", "cut": "mine", "harvest": "mine", "gather": "mine",
     "collect": "mine",
     "build": "craft", "make": "craft", "create": "craft", "produce": "craft",
-    "put": "place", "set": "place",
+    "put": "place", "set": "place", "locate": "find", "seek": "find",
     "clockwise": "right", "anticlockwise": "left", "counterclockwise": "left", "180": "around",
 }  # fmt: skip
 """Words that models use for the words of the skills."""

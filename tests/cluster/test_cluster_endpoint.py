@@ -97,7 +97,7 @@ def test_a_run_is_replayed_without_a_network(base: Path, tmp_path: Path, endpoin
     run_training(config_of(base, tmp_path / "asked", endpoint.url))
     asked = only_run(tmp_path / "asked")
     assert trained(asked)
-    assert any("retort-scripted-team-3" in sample.teacher_version for sample in samples_of(asked))
+    assert any("retort-scripted-team-4" in sample.teacher_version for sample in samples_of(asked))
     calls = Recording(asked / "calls.sqlite").by_purpose()
     assert set(calls) == {"manager", "conductor", "actor"}
     assert sum(sums["calls"] for sums in calls.values()) == endpoint.asked

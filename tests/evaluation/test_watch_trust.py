@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from listening import running
-from served import served, until
 from serving import self_signed
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from tiny import tiny_student
 
 from cluster.watching import check_playground, student_of
 from evaluation.watch.config import WatchConfig
@@ -90,15 +87,3 @@ def test_a_name_that_the_certificate_lacks_is_said_before_anything_is_started(tm
 )
 def test_a_playground_finds_the_server_beside_it(host: str, url: str) -> None:
     assert student_of(ServeConfig(host=host)) == [f"student={url}"]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_playground_beside_a_server_over_tls_asks_it_by_its_name(tmp_path: Path) -> None:
-    certificate, key = self_signed(tmp_path, "localhost")
-    tiny_student().save(tmp_path / "tiny", {"title": "tiny"})
-    page, port = free_port(), free_port()
-    keys = [f"port={port}", f"tls_cert={certificate}", f"tls_key={key}"]
-    beside = [f"watch.port={page}", f"watch.student=https://localhost:{port}"]
-    with served(tmp_path / "tiny", tmp_path / "log", *keys, "--watch", *beside):
-        until(lambda: httpx2.get(f"http://127.0.0.1:{page}/api/student").json().get("model") == "tiny")

@@ -115,19 +115,6 @@ def test_the_loop_on_the_page_plays_an_episode(tmp_path: Path) -> None:
     assert len(world.observe().history) > 0
 
 
-def test_a_playground_beside_the_server_asks_it_and_ends_with_it(folder: Path, tmp_path: Path) -> None:
-    port = free_port()
-    page = f"http://127.0.0.1:{port}"
-    with served(folder, tmp_path / "log", "--watch", f"watch.port={port}") as (process, _):
-        until(lambda: httpx2.get(f"{page}/api/student").json()["model"] == folder.name)
-        assert "Retort" in httpx2.get(page).text
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
-    assert process.returncode == 0, (tmp_path / "log").read_text()
-    with pytest.raises(httpx2.ConnectError):
-        httpx2.get(page)
-
-
 def test_the_playground_of_a_killed_server_ends() -> None:
     port = free_port()
     page = f"http://127.0.0.1:{port}"
@@ -161,35 +148,74 @@ def test_nothing_but_the_served_address_is_open_and_a_kill_frees_it(folder: Path
     assert not any(front.is_running() for front in proxies)
 
 
-def test_a_killed_front_comes_back_and_its_absence_is_no_refusal(folder: Path, tmp_path: Path) -> None:
-    with served(folder, tmp_path / "log") as (process, url), Client(url, retries=12) as client:
-        (front,) = fronts(process)
-        front.kill()
-        assert client.act(observations(1)[0]).action in ACTIONS
-        assert httpx2.get(f"{url}/readyz").status_code == 200
-        assert len(fronts(process)) == 1
-
-
-def test_over_ipv6(folder: Path, tmp_path: Path) -> None:
-    with served(folder, tmp_path / "log", "host=::1") as (_, url):
+def test_over_ipv6_with_a_playground_that_asks_it_and_ends_with_it(folder: Path, tmp_path: Path) -> None:
+    port = free_port()
+    page = f"http://127.0.0.1:{port}"
+    with served(folder, tmp_path / "log", "host=::1", "--watch", f"watch.port={port}") as (process, url):
         address = url.replace("127.0.0.1", "[::1]")
         assert f"{address}/v1/act" in (tmp_path / "log").read_text()
         with Client(address) as client:
             assert client.act(observations(1)[0]).action in ACTIONS
+        until(lambda: httpx2.get(f"{page}/api/student").json()["model"] == folder.name)
+        assert "Retort" in httpx2.get(page).text
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+    assert process.returncode == 0, (tmp_path / "log").read_text()
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(page)
 
 
-def test_over_tls_ray_s_own_proxy_answers(folder: Path, tmp_path: Path) -> None:
-    certificate, key = self_signed(tmp_path)
-    with served(folder, tmp_path / "log", f"tls_cert={certificate}", f"tls_key={key}") as (process, url):
+def test_over_tls_ray_s_own_proxy_answers_under_the_certificates_name(folder: Path, tmp_path: Path) -> None:
+    """A client, the page about the interface, and a playground beside it."""
+    certificate, key = self_signed(tmp_path, "localhost")
+    port, page = free_port(), free_port()
+    secure, context = f"https://localhost:{port}", ssl.create_default_context(cafile=certificate)
+    keys = [f"port={port}", f"tls_cert={certificate}", f"tls_key={key}"]
+    beside = ["--watch", f"watch.port={page}", f"watch.student={secure}"]
+    with served(folder, tmp_path / "log", *keys, *beside) as (process, _):
         assert not fronts(process)
-        trusting = httpx2.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
-        with Client(url.replace("http", "https"), transport=trusting) as client:
+        with Client(secure, transport=httpx2.HTTPTransport(verify=context)) as client:
             assert client.act(observations(1)[0]).action in ACTIONS
-        secure, context = url.replace("http", "https"), ssl.create_default_context(cafile=certificate)
         for path, holds in (("", "swagger-ui-bundle.js"), ("/files/swagger-ui-bundle.js", "Swagger")):
-            page = httpx2.get(f"{secure}/docs{path}", verify=context)
-            assert page.status_code == 200
-            assert holds in page.text
+            told = httpx2.get(f"{secure}/docs{path}", verify=context)
+            assert told.status_code == 200
+            assert holds in told.text
+        until(lambda: httpx2.get(f"http://127.0.0.1:{page}/api/student").json().get("model") == folder.name)
+
+
+def test_a_killed_front_comes_back_and_its_absence_is_no_refusal(folder: Path, tmp_path: Path) -> None:
+    """Neither when it dies nor when all ends."""
+    with served(folder, tmp_path / "log") as (process, url):
+        with Client(url, retries=12) as client:
+            (front,) = fronts(process)
+            front.kill()
+            assert client.act(observations(1)[0]).action in ACTIONS
+        assert httpx2.get(f"{url}/readyz").status_code == 200
+        assert len(fronts(process)) == 1
+        _who_asks_while_it_ends_is_answered_or_told_to_ask_again(process, url)
+
+
+def _who_asks_while_it_ends_is_answered_or_told_to_ask_again(
+    process: subprocess.Popen[bytes], url: str
+) -> None:
+    seen = json.loads(body(observations(1)[0]))
+    told: Counter[tuple[int, str]] = Counter()
+
+    def ask() -> None:
+        with httpx2.Client(base_url=url, timeout=30) as client:
+            while process.poll() is None:
+                with suppress(httpx2.TransportError):  # it has ended, or HAProxy has been replaced
+                    answer = client.post("/v1/act", json=seen)
+                    told[answer.status_code, answer.headers["content-type"]] += 1
+
+    with ThreadPoolExecutor(4) as many:
+        asking = [many.submit(ask) for _ in range(4)]
+        until(lambda: told[200, "application/json"] > 20)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+        for one in asking:
+            one.result()
+    assert set(told) <= {(200, "application/json"), (503, "application/problem+json")}
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
@@ -200,28 +226,6 @@ def test_a_port_in_use_is_said_and_nothing_is_left(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "choose another with port=" in done.stderr
-
-
-def test_who_asks_while_it_ends_is_answered_or_told_to_ask_again(folder: Path, tmp_path: Path) -> None:
-    seen = json.loads(body(observations(1)[0]))
-    told: Counter[tuple[int, str]] = Counter()
-    with served(folder, tmp_path / "log") as (process, url):
-
-        def ask() -> None:
-            with httpx2.Client(base_url=url, timeout=30) as client:
-                while process.poll() is None:
-                    with suppress(httpx2.TransportError):  # it has ended, or HAProxy has been replaced
-                        answer = client.post("/v1/act", json=seen)
-                        told[answer.status_code, answer.headers["content-type"]] += 1
-
-        with ThreadPoolExecutor(4) as many:
-            asking = [many.submit(ask) for _ in range(4)]
-            until(lambda: told[200, "application/json"] > 20)
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
-            for one in asking:
-                one.result()
-    assert set(told) <= {(200, "application/json"), (503, "application/problem+json")}
 
 
 def test_new_weights_and_a_killed_replica_lose_no_request(folder: Path, tmp_path: Path) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +11,7 @@ from pathlib import Path
 
 import endpoints
 import pytest
+from bare import bare
 from endpoints import Endpoint, states, teacher_config, team
 
 from teachers.backends.config import EndpointConfig
@@ -23,37 +21,6 @@ from teachers.backends.types import Ask, Call, Message, Unreachable
 from teachers.team import replies
 from teachers.team.prompting import schema
 from teachers.types import UNANSWERED
-
-
-def served(body: bytes | list[bytes], status: int = 200, pause_s: float = 0.0) -> Iterator[str]:
-    """A bare HTTP server that answers every POST with these bytes."""
-    parts = [body] if isinstance(body, bytes) else body
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                for part in parts:
-                    self.wfile.write(part)
-                    time.sleep(pause_s)
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-bare = contextlib.contextmanager(served)
-
 
 ASK = Ask("actor", (Message("system", "s"), Message("user", "u" * 400)), "{}", "m")
 

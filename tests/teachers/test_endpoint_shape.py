@@ -7,21 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from chats import Scripted, ordering, over
 from endpoints import states
-from test_endpoint_words import Scripted
 
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
 from teachers.backends.desk import CallDesk
 from teachers.backends.recording import Recording
-from teachers.config import TeacherConfig
 from teachers.team.planner import BRACES, FAULTS, Planner, Talk, bare
 from teachers.team.prompting import prompt, schema
 from teachers.team.replies import ManagerReply
-from teachers.team.team import VoxelEndpointTeam
 from worlds.types import Turn
 
-GOOD = json.dumps({"thought": "", "subtasks": [{"verb": "find", "what": "pumpkin", "region": "anywhere"}]})
+GOOD = ordering("find pumpkin")
 ACT = json.dumps({"thought": "", "action": "turn right 90", "also_good": []})
 
 
@@ -84,10 +82,8 @@ def test_what_the_critic_says_of_a_failure_stands_with_what_was_said(tmp_path: P
     observation, mirror, _ = states("voxel/goal_name", 1, 1)[0]
     failed = Turn("", "forward 8", "stuck", observation.status.heading_deg)
     observation = replace(observation, history=(*observation.history, failed))
-    chat, config = Scripted(ACT), EndpointConfig(repairs=0, team_calls=False)
-    caller = Caller(config, CallDesk(config, Recording(tmp_path / "calls.sqlite")), chat)
-    team = VoxelEndpointTeam(TeacherConfig(backend="openai", endpoint=config), caller)
-    label = team.label(observation, mirror)
-    told = "the last action, forward 8, ended 'stuck': the way in that heading is shut at this spot"
+    chat = Scripted(ACT)
+    label = over(chat, tmp_path, repairs=0, team_calls=False).label(observation, mirror)
+    told = "the last action, forward 8, ended 'stuck' (the way in that heading is shut at this spot)"
     assert f"critic: {told}" in label.said
     assert f"Critic: {told}" in chat.asked[0].messages[1].text

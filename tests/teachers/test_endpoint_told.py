@@ -5,10 +5,12 @@ from __future__ import annotations
 import email.utils
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_endpoint_client import ASK, bare
+from bare import bare
+from test_endpoint_client import ASK
 
 from cluster.checks import check_teacher
 from teachers.backends.config import EndpointConfig
@@ -96,6 +98,21 @@ def test_a_run_begins_where_one_small_question_is_not_refused(status: int) -> No
             return
         with pytest.raises(ValueError, match=r"told so.*url, model.*key_file.*gpt-nothing"):
             check_teacher(config)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_run_begins_where_the_model_for_embeddings_is_one(status: int) -> None:
+    """A chat model that is asked for embeddings is refused with 400 by many, with 404 by others."""
+    chat = json.dumps({"choices": [{"message": {"content": "ok"}}], "model": "m"}).encode()
+    wrong = json.dumps({"error": {"message": "told so"}}).encode()
+    with bare(chat, 200, {"/embeddings": (wrong, status)}) as url:
+        endpoint = EndpointConfig(url=url, model="gpt", embeddings="gpt-chat")
+        check_teacher(TeacherConfig(backend="openai", endpoint=replace(endpoint, embeddings="")))
+        if status == 500:
+            check_teacher(TeacherConfig(backend="openai", endpoint=endpoint))
+            return
+        with pytest.raises(ValueError, match=r"told so.*asked of the model 'gpt-chat'"):
+            check_teacher(TeacherConfig(backend="openai", endpoint=endpoint))
 
 
 @pytest.mark.parametrize("key", ["\u043a\u043b\u044e\u0447", "two words", "a\nb"])

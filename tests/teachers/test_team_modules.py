@@ -21,7 +21,8 @@ from teachers.team.describe import actor_text, conductor_text, manager_text
 from teachers.team.map_text import RADIUS, read_map, write_map
 from teachers.team.skills import SkillModule
 from teachers.voxel_situation import VoxelSituation
-from worlds.types import Mirror
+from worlds.types import Mirror, Turn
+from worlds.voxel.data import BLOCK, ITEM
 from worlds.voxel.moves import MOVES
 from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
 
@@ -278,6 +279,56 @@ def test_steps_ahead_can_be_carried_out_in_their_order() -> None:
     assert steps_ahead({"wooden_pickaxe": 1}, {"oak_log": 3}, frozenset(), PLAN_STEPS)[-1] == (
         "craft wooden_pickaxe"
     )
+
+
+def tried(*turns: tuple[str, str], messages: bool = False) -> VoxelSituation:
+    """A state of a collection after these (action, outcome)."""
+    situation = working({})
+    history = tuple(Turn("", action, outcome, situation.pose[2]) for action, outcome in turns)
+    return replace(situation, observation=replace(situation.observation, history=history))
+
+
+def test_what_just_failed_from_this_spot_is_not_tried_again() -> None:
+    """On the copy it would do; a failure counts as long as nothing else has got anywhere since."""
+    table = ("mine stone", "out of reach")
+    situation = tried(("forward 2", "ok"), ("turn right 90", "out of reach"), table)
+    told = critic.before_action(situation, "turn right 90")
+    assert told.startswith("from this very spot turn right 90 has just ended 'out of reach' (it is too far")
+    assert critic.before_plan(situation, ["turn right 90", "turn left 90"]).startswith(
+        "step 1 of the plan, turn right 90, has just ended 'out of reach'"
+    )
+    assert critic.before_plan(situation, ["turn left 90", "turn right 90"]) == ""
+    assert "so had turn right 90 at this spot" in critic.after(situation)
+    moved = tried(("turn right 90", "out of reach"), ("turn left 90", "ok"))
+    assert critic.before_action(moved, "turn right 90") == ""
+    assert critic.after(moved) == ""
+
+
+def test_the_conductor_is_told_of_its_own_work_and_of_what_the_actor_could_not_repair() -> None:
+    stuck = ("forward 8", "stuck")
+    assert critic.after_phase(tried(stuck)) == ""
+    assert critic.after_phase(tried(*[stuck] * (critic.REPAIRS - 1))) == ""
+    assert "forward 8" in critic.after_phase(tried(*[stuck] * critic.REPAIRS))
+    assert "it takes a better tool" in critic.after_phase(tried(("mine stone", "no tool")))
+    assert critic.after_phase(tried(("mine stone", "no tool"), ("turn left 90", "ok"))) == ""
+
+
+def test_what_lies_in_a_furnace_is_on_the_copy_too() -> None:
+    """An iron ore and coal are carried, the furnace stands there: what the world does, the rehearsal does."""
+    situation = working({"furnace": 1, "iron_ore": 1, "coal": 1})
+    steps = ["place furnace", "smelt iron_ingot"]
+    done = rehearse_plan(situation.facts, steps)
+    assert [one.outcome for one in done] == ["ok", "ok"]
+    assert done[-1].inventory == {"iron_ingot": 1}
+    x, y, z = (math.floor(v) for v in situation.facts["pose"][:3])
+    blocks = situation.facts["blocks"].copy()
+    blocks[x + 1, z, y] = BLOCK["furnace"]
+    facts = {**situation.facts, "blocks": blocks, "inventory": {"iron_ore": 1}}
+    assert rehearse(facts, "smelt iron_ingot").outcome != "ok"
+    fuelled = {"cell": (x + 1, z, y), "items": [0] * 27, "counts": [0] * 27, "smelt_ticks": 0}
+    fuelled["items"][1], fuelled["counts"][1] = ITEM["coal"], 1  # type: ignore[index]
+    done_ = rehearse({**facts, "containers": [fuelled]}, "smelt iron_ingot")
+    assert (done_.outcome, done_.inventory) == ("ok", {"iron_ingot": 1})
 
 
 def test_the_critic_explains_a_failure() -> None:

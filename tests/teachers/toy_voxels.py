@@ -135,7 +135,8 @@ class ToyVoxels(World):
             "visible": [thing] if self.sightings[-1] else [],
             "seen_targets": np.array([spot] * any(self.sightings)).reshape(-1, 3),
             "recent_targets": np.array([spot] * any(self.sightings[-9:])).reshape(-1, 3),
-            "actions": self.observe().actions, "notes": NOTES, "inventory": {}, "wanted": {},
+            "actions": self.observe().actions, "notes": NOTES,
+            "inventory": {}, "wanted": {}, "containers": [],
             "iteration": self.iteration, "max_iterations": 40, "size": self.blocks.shape,
         }  # fmt: skip
         return Mirror("voxel", facts, "")

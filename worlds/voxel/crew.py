@@ -10,13 +10,13 @@ body at any distance, and is in its mirror from its next state on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from worlds.base import Score, View
+from worlds.base import HISTORY_TURNS, Score, View
 from worlds.types import EpisodeSpec, Goal, Mirror, Outcome
 from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks import block_search, map_exploration
@@ -39,21 +39,32 @@ class Message:
 
 class Member(VoxelWorld):
     """One body's world; `Crew` makes it. `sent` is the crew's record, `others` are the bodies (from 1) that
-    it may tell something."""
+    it may tell something; `crew` are all members, this one among them."""
 
     def __init__(
-        self, suite: str, task: Task, frame_size: int, sent: list[Message], others: tuple[int, ...]
+        self,
+        suite: str,
+        task: Task,
+        frame_size: int,
+        sent: list[Message],
+        others: tuple[int, ...],
+        crew: Sequence[Member],
     ) -> None:
         self._given = task
         self._sent = sent
         self._others = others
+        self._crew = crew
         super().__init__(suite, frame_size)
 
     def mirror(self) -> Mirror:
-        """As a single body's, with what it sent and heard."""
+        """As a single body's, with what it sent and heard, and what came of everybody's decisions."""
         mirror, own = super().mirror(), self.task.body.a + 1
         known = [asdict(message) for message in self._sent if own in (message.sender, message.receiver)]
-        return replace(mirror, facts={**mirror.facts, "messages": known})
+        turns = [
+            [(turn.action, turn.outcome) for turn in member._history[-HISTORY_TURNS:]]
+            for member in self._crew
+        ]
+        return replace(mirror, facts={**mirror.facts, "messages": known, "turns": turns})
 
     def _apply(self, action: str) -> Outcome:
         outcome = super()._apply(action)
@@ -93,7 +104,9 @@ class Crew:
         for a in range(bodies):
             body = Body(first.body.sim, 0, a, frame_size)
             others = tuple(n for n in range(1, bodies + 1) if talk and n != a + 1)
-            member = Member(episode.suite, replace(first, body=body), frame_size, self.sent, others)
+            member = Member(
+                episode.suite, replace(first, body=body), frame_size, self.sent, others, self.members
+            )
             member.reset(options={"episode": episode})
             self.members.append(member)
 

@@ -17,11 +17,13 @@
 | `actions` | the legal action texts |
 | `notes` | the legal notes |
 | `inventory` | item name -> count |
+| `containers` | list of {`cell` (x, z, y), `items`, `counts` (27 slots each), `smelt_ticks`}: all there are |
 | `wanted` | item name -> count, for material collection |
 | `iteration`, `max_iterations` | int |
 | `size` | (X, Z, Y) |
 
-A member of a crew has `messages` too: {`round`, `sender`, `receiver`, `text`} of all that it sent or heard.
+A member of a crew has `messages` too ({`round`, `sender`, `receiver`, `text`} of all it sent or heard), and
+`turns`: of each body, in the order of `bodies`, the (action, outcome) of its last `HISTORY_TURNS` decisions.
 
 Notes of the voxel world: "see none" or "see COLUMN DISTANCE" with COLUMN in `COLUMNS` and DISTANCE in
 `DISTANCES`, about the task's target (for material collection: about the next needed resource).
@@ -38,6 +40,7 @@ from worlds.types import Mirror, Observation
 
 if TYPE_CHECKING:
     from worlds.voxel.perception import Thing
+    from worlds.voxel.skills_body import Body
     from worlds.voxel.tasks.common import Task
 
 COLUMNS = ("far-left", "left", "centre", "right", "far-right")
@@ -88,12 +91,27 @@ def build_mirror(
         "actions": observation.actions,
         "notes": observation.notes,
         "inventory": dict(observation.status.inventory),
+        "containers": _containers(body),
         "wanted": dict(task.wanted),
         "iteration": iteration,
         "max_iterations": task.max_iterations,
         "size": body.blocks.shape,
     }
     return Mirror("voxel", facts, _as_text(facts, observation, things))
+
+
+def _containers(body: Body) -> list[dict[str, Any]]:
+    """Of the body's world, with what lies in them."""
+    state, b = body.state, body.b
+    return [
+        {
+            "cell": tuple(state.container_cell[b, c].tolist()),
+            "items": state.container_item[b, c].tolist(),
+            "counts": state.container_count[b, c].tolist(),
+            "smelt_ticks": int(state.smelt_ticks[b, c]),
+        }
+        for c in np.flatnonzero(state.container_cell[b, :, 0] >= 0)
+    ]
 
 
 def _as_text(facts: dict[str, Any], observation: Observation, things: list[Thing]) -> str:

@@ -68,6 +68,10 @@ def _copy(facts: Mapping[str, Any]) -> Skills:
     state.seen[0, a] = facts["known"]
     for name, count in facts["inventory"].items():
         add_item(sim.arrays, TABLES, 0, a, ITEM[name], count, 0)
+    for c, container in enumerate(facts["containers"]):
+        state.container_cell[0, c] = container["cell"]
+        state.container_item[0, c], state.container_count[0, c] = container["items"], container["counts"]
+        state.smelt_ticks[0, c] = container["smelt_ticks"]
     return Skills(Body(sim, 0, a))
 
 
