@@ -108,6 +108,23 @@ class RemoteDecider:
         return decisions
 
 
+@dataclass(frozen=True)
+class RemoteAnswer:
+    """Labels that another process makes."""
+
+    remote: Remote
+    call: Any
+
+    def __call__(self) -> list[Label]:
+        """See `types.Answer`. Raises PartDown where there are none in time."""
+        labels: list[Label] = self.remote.get(self.call)
+        return labels
+
+    def ready(self) -> bool:
+        """See `types.Answer`."""
+        return bool(ray.wait([self.call], timeout=0)[0])
+
+
 @dataclass
 class RemoteLabeler:
     """A teacher in another process. Questions are answered while the host goes on, up to `AHEAD` of them."""
@@ -123,12 +140,7 @@ class RemoteLabeler:
             self.remote.get(self._open.popleft())
         call = self.remote.handle.label_batch.remote(self.name, list(states))
         self._open.append(call)
-
-        def answer() -> list[Label]:
-            labels: list[Label] = self.remote.get(call)
-            return labels
-
-        return answer
+        return RemoteAnswer(self.remote, call)
 
     def version(self, suite: str) -> str:
         """See `types.Labeler`."""

@@ -103,14 +103,16 @@ class Rollout:
     def play(
         self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
     ) -> Iterator[EpisodeOutcome]:
-        """Play the episodes; each is yielded as it ends. Without a labeler there are no samples.
+        """Play the episodes; each is yielded once it has ended and its labels are there: for those nobody else
+        waits, until as many episodes want theirs as are played at a time. Without a labeler there are no
+        samples.
 
         Whatever the policy or the labeler raises goes through; a world's errors end in `EpisodeFailure`.
         """
         cast = _Cast(self, policy, labeler, settings)
-        waiting, seats = deque((spec, 1) for spec in specs), list[_Seat]()
+        waiting, seats, ended = deque((spec, 1) for spec in specs), list[_Seat](), deque[_Seat]()
         try:
-            while waiting or seats:
+            while waiting or seats or ended:
                 while waiting and len(seats) < self.width:
                     seats.append(self._sit(*waiting.popleft()))
                 cast.decide([seat for seat in seats if not seat.broken])
@@ -123,7 +125,11 @@ class Rollout:
                     if seat.broken and seat.attempt < self.attempts:
                         waiting.append((seat.spec, seat.attempt + 1))
                         continue
-                    outcome = cast.outcome(seat)
+                    ended.append(seat)
+                while ended and (
+                    cast.labelled(ended[0]) or len(ended) > self.width or not (seats or waiting)
+                ):
+                    outcome = cast.outcome(ended.popleft())
                     self.enter("idle")
                     yield outcome
         finally:
@@ -222,6 +228,11 @@ class _Cast:
                 seat.now.append(
                     self._turn(Turn(states[row], seat.step, decisions.get(row), advice, row), taught[row])
                 )
+
+    def labelled(self, seat: _Seat) -> bool:
+        """Whether the labels of an episode are there, those of its last turns too."""
+        last = seat.turns[-len(self.settings.roles) :]
+        return bool(seat.broken) or all(turn.advice is None or turn.advice.ready for turn in last)
 
     def outcome(self, seat: _Seat) -> EpisodeOutcome:
         """What became of the episode; waits for its labels."""

@@ -30,6 +30,11 @@ class Advice:
             self._labels = self._answer()
         return self._labels
 
+    @property
+    def ready(self) -> bool:
+        """Whether nobody has to wait for them."""
+        return self._labels is not None or self._answer.ready()
+
 
 @dataclass
 class Turn:

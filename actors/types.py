@@ -7,7 +7,7 @@ labels or a privileged policy acts; policies of the student kind read its `promp
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,8 +28,16 @@ class State:
     prompt: Prompt
 
 
-Answer = Callable[[], list[Label]]
-"""The labels of a question; calling it waits for them (never beyond a deadline)."""
+class Answer(Protocol):
+    """The labels of a question."""
+
+    def __call__(self) -> list[Label]:
+        """One label per state; waits for them (never beyond a deadline)."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether they are there (or will never be: then the call says why)."""
+        ...
 
 
 class Labeler(Protocol):

@@ -23,7 +23,7 @@ from toy import ToyStudent, ToyTeacher, ToyWorld, specs
 from actors.codec import encode, order_of
 from actors.policies import StudentPolicy
 from actors.rollout import Rollout
-from actors.teacher import TeacherReplica
+from actors.teacher import Given, TeacherReplica
 from actors.types import EpisodeResult, PlaySettings, State
 from cluster.config import load_config
 from cluster.train import run_training
@@ -215,7 +215,7 @@ def test_a_real_worlds_prompts_do_not_change_when_its_mirror_is_planted(suite: s
 
         def ask(self, states: Any) -> Any:
             mirrors.extend(repr(state.mirror.facts) for state in states)
-            return lambda: [Label("actor", state.observation.actions[0]) for state in states]
+            return Given([Label("actor", state.observation.actions[0]) for state in states])
 
         def version(self, suite: str) -> str:
             return "quiet"

@@ -16,7 +16,9 @@ from actors.rollout import Rollout
 from actors.teacher import TeacherReplica
 from actors.types import EpisodeFailure, EpisodeResult, PlaySettings, State
 from student.types import Decision, Sample
+from teachers.types import Label
 from worlds.base import split_reply
+from worlds.types import EpisodeSpec, Goal
 
 
 def teacher(**settings: object) -> TeacherReplica:
@@ -52,6 +54,54 @@ def test_an_episode_does_not_depend_on_its_batch() -> None:
     assert [encode(s) for s in samples(alone)] == [encode(s) for s in samples(together)]
     assert [encode(s) for s in samples(alone)] == [encode(s) for s in samples(reversed_)]
     assert len({s.sample_id for s in samples(alone)}) == len(samples(alone)) > 30
+
+
+class Distant:
+    """A teacher whose labels are there only once somebody waits for them."""
+
+    name = "teacher"
+
+    def __init__(self) -> None:
+        self._near = teacher()
+
+    def version(self, suite: str) -> str:
+        return self._near.version(suite)
+
+    def ask(self, states: list[State]) -> object:
+        given = self._near.ask(states)
+
+        class Later:
+            def __call__(self) -> list[Label]:
+                return given()
+
+            def ready(self) -> bool:
+                return False
+
+        return Later()
+
+
+def test_worlds_go_on_while_an_episode_that_ended_wants_its_labels() -> None:
+    """For the labels of no more episodes than are played at a time; what comes of it is the same."""
+    width, count = 3, 12
+    settings = PlaySettings(version=3, temperature=1.0, trace=True)
+    distant, left, begun = Distant(), list[tuple[int, int]](), list[EpisodeSpec]()
+
+    class Watched(ToyWorld):
+        def _begin(self, episode: EpisodeSpec) -> Goal:
+            begun.append(episode)
+            return super()._begin(episode)
+
+    rollout = Rollout(lambda _: Watched(), width, run_seed=7)
+    student = StudentPolicy(ToyStudent(1.0), 3)
+    found = {}
+    for outcome in rollout.play(specs(count), student, distant, settings):  # type: ignore[arg-type]
+        left.append((len(found), len(begun)))
+        found[outcome.spec] = outcome
+    assert left[0][1] > width
+    assert all(begun_by - out <= 2 * width + 1 for out, begun_by in left)
+    near = play(count, width, settings)
+    far = [found[spec] for spec in specs(count)]
+    assert [encode(s) for s in samples(far)] == [encode(s) for s in samples(near)]  # type: ignore[arg-type]
 
 
 def test_mixing_follows_its_probability_and_names_who_acted() -> None:
