@@ -103,8 +103,8 @@ class Rollout:
     def play(
         self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
     ) -> Iterator[EpisodeOutcome]:
-        """Play the episodes; each is yielded once it has ended and its labels are there: for those nobody else
-        waits, until as many episodes want theirs as are played at a time. Without a labeler there are no
+        """Play the episodes; each is yielded once it has ended and its labels are there (the others are played
+        on meanwhile, until as many want theirs as are played at a time). Without a labeler there are no
         samples.
 
         Whatever the policy or the labeler raises goes through; a world's errors end in `EpisodeFailure`.
