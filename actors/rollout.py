@@ -103,7 +103,7 @@ class Rollout:
     def play(
         self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
     ) -> Iterator[EpisodeOutcome]:
-        """Play the episodes; each is yielded once it has ended and its labels are there (the others are played
+        """Play the episodes; each is yielded once it has ended and its labels are there (others are played
         on meanwhile, until as many want theirs as are played at a time). Without a labeler there are no
         samples.
 
