@@ -26,7 +26,8 @@ from evaluation.records import (
     data_uri,
     verdicts,
 )
-from evaluation.report import _line_plot, _success_plot, write_report
+from evaluation.report import write_report
+from evaluation.report.plots import line_plot, success_plot
 from ledger import Ledger
 from ledger.records import Record
 from teachers.backends.recording import Recording
@@ -277,8 +278,8 @@ def test_a_chunk_is_called_a_chunk_and_said_to_be_what_it_is(run: Path) -> None:
 @pytest.mark.parametrize("places", [[2], [0, 1, 2], [1, 2, 4, 8], list(range(30))])
 def test_what_is_counted_has_whole_ticks(places: list[int]) -> None:
     points = [(float(place), 0.5) for place in places]
-    lines = _line_plot("loss", {"loss": points}, "chunk")
-    success = _success_plot([{"step": place, "episodes": 4, "successes": 3} for place in places])
+    lines = line_plot("loss", {"loss": points}, "chunk")
+    success = success_plot([{"step": place, "episodes": 4, "successes": 3} for place in places])
     for plot in (lines, success):
         ticks = re.findall(r'id="xtick_\d+".*?<!-- (.*?) -->', plot, re.DOTALL)
         assert ticks
