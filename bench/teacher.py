@@ -29,7 +29,9 @@ from teachers.backends.config import EndpointConfig
 from teachers.backends.recording import Recording
 from teachers.config import TeacherConfig
 from teachers.make import TeacherMaker, make_teacher
+from teachers.team import critic
 from teachers.types import Label
+from teachers.voxel_situation import VoxelSituation
 from worlds.base import join_reply
 from worlds.make import make_world
 from worlds.types import EpisodeSpec
@@ -50,7 +52,8 @@ def run() -> list[dict[str, Any]]:
     """Rows `teacher_labels_per_s` (its peer is the ideal, `IN_FLIGHT` / `LATENCY_S`),
     `teacher_calls_per_s` (the same peer: manager and conductor are asked too, and repairs cost calls),
     `teacher_calls_per_label`, and per suite `teacher_agreement_SUITE`: the share of states where the label is
-    one of the scripted team's equally good actions (its peer: the same where the critic did not object)."""
+    one of the scripted team's equally good actions (its peer: the same where the copy of the world, on which
+    the team over an endpoint tries its ways, tells it no more than the scripted one knows)."""
     reached = {suite: list(_states(suite, STATES // len(SUITES))) for suite in SUITES}
     states = [
         state for row_ in zip(*(found for found in reached.values()), strict=False) for state, _ in row_
@@ -85,8 +88,8 @@ def run() -> list[dict[str, Any]]:
         row("teacher_calls_per_label", each, "calls"),
     ]
     return rows + [
-        row(f"teacher_agreement_{suite.split('/')[1]}", all_, "share", "where the critic agreed", unopposed)
-        for suite, (all_, unopposed) in agreed.items()
+        row(f"teacher_agreement_{suite.split('/')[1]}", all_, "share", "where the copy told no more", alike)
+        for suite, (all_, alike) in agreed.items()
     ]
 
 
@@ -134,12 +137,13 @@ def _agreement(host: Sequence[Any], reached: Sequence[tuple[State, Label]]) -> t
     same = [
         label.action in scripted.equally_good for label, (_, scripted) in zip(labels, reached, strict=True)
     ]
-    unopposed = [
-        agrees
-        for agrees, label in zip(same, labels, strict=True)
-        if not any(line.startswith("critic to") for line in label.said)
-    ]
-    return sum(same) / len(same), sum(unopposed) / max(1, len(unopposed))
+    alike = [agrees for agrees, (state, _) in zip(same, reached, strict=True) if not _told_more(state)]
+    return sum(same) / len(same), sum(alike) / max(1, len(alike))
+
+
+def _told_more(state: State) -> bool:
+    assert state.mirror is not None
+    return critic.knows_more(VoxelSituation.read(state.observation, state.mirror, TeacherConfig()))
 
 
 @contextmanager

@@ -46,11 +46,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Phase:
-    """The conductor's answer: what the body does until further notice, e.g. "search pumpkin"."""
+    """The conductor's answer: what the body does until further notice, e.g. "search pumpkin". `steps` are the
+    skills that it foresees; they are no part of the text."""
 
     name: str
     what: str = ""
     region: str = ""
+    steps: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

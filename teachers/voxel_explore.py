@@ -14,36 +14,19 @@ tells the way to the unseen, the walks follow it.
 
 from __future__ import annotations
 
-import numpy as np
-
+from teachers.planners.regions import bounds, middle
 from teachers.roles import Choice
 from teachers.voxel_situation import SCAN, VoxelSituation, bearing, turned
 from worlds.directions import BEARINGS
 from worlds.types import Turn
-from worlds.voxel.edges import MARGIN, Corner, leads_out
-from worlds.voxel.frontier import LEAVE, frontier
+from worlds.voxel.edges import MARGIN, leads_out
 from worlds.voxel.moves import STUCK, WALKS
 
-HALVES = ("west", "east")
-REGIONS = ("north-west", "south-west", "south-east", "north-east")
-"""Quarters of the world."""
 WALKS_BETWEEN = 2
 """Walks from one look-around to the next."""
 LOOK, AROUND, WALK = "turn right 90", "turn around", "forward 8"
 SEARCH_DECISIONS = 8.0
 """Decisions that a search is taken to last, for the values alone."""
-
-
-def bounds(size_x: int, size_z: int, region: str = "") -> tuple[Corner, Corner]:
-    """The least and the most (x, z) of the world, or of its half or quarter `region`."""
-    low = (size_x / 2 * ("east" in region), size_z / 2 * ("south" in region))
-    high = (size_x / (1 + ("west" in region)), size_z / (1 + ("north" in region)))
-    return low, high
-
-
-def middle(low: Corner, high: Corner) -> Corner:
-    """The middle (x, z) of a rectangle."""
-    return (low[0] + high[0]) / 2, (low[1] + high[1]) / 2
 
 
 def explore(situation: VoxelSituation, region: str = "") -> Choice:
@@ -113,23 +96,8 @@ def _towards_unseen(situation: VoxelSituation, region: str = "") -> str:
     the frontier of the body's own map, so the student reads the same; or with a region of its own, the
     frontier there of the map that all bodies made."""
     if region:
-        goal = _frontier_of_team(situation, region)
+        goal = situation.unseen(region)
         if goal is not None:
             return situation.head_for(round(situation.bearing_to(*goal) / 45.0) % 8, WALK)
     way = situation.observation.status.words.partition("unseen ")[2]
     return situation.head_for(BEARINGS.index(way) if way else 0, WALK)
-
-
-def _frontier_of_team(situation: VoxelSituation, region: str) -> Corner | None:
-    """Where to look round next in `region`, else anywhere, on the map of all bodies (None: all is seen)."""
-    known, level = situation.known, situation.ground.level
-    x, z = situation.pose[:2]
-    (low_x, low_z), (high_x, high_z) = bounds(known.shape[0], known.shape[1], region)
-    inside = np.zeros_like(known)
-    inside[int(low_x) : int(high_x), int(low_z) : int(high_z)] = True
-    shut = known & ~situation.ground.open
-    for seen in (known | ~inside, known):
-        goal = frontier(seen, shut | (level < 0) & known, x, z, LEAVE)
-        if goal is not None:
-            return goal
-    return None

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from teachers.config import TeacherConfig
 from teachers.planners.pose_grid import FAR, CostToGo
+from teachers.planners.regions import bounds
 from teachers.planners.surface import Surface, surface
 from teachers.roles import Choice
 from worlds.types import Mirror, Observation, Turn
-from worlds.voxel.edges import squared
+from worlds.voxel.edges import Corner, squared
+from worlds.voxel.frontier import LEAVE, frontier
 from worlds.voxel.mirror import note_for
 from worlds.voxel.moves import TURNS, WALKS, shut_headings
 
@@ -175,6 +177,18 @@ class VoxelSituation:
     def ground(self) -> Surface:
         """The walkable surface of the known columns."""
         return surface(self.facts["blocks"], self.known)
+
+    def unseen(self, region: str) -> Corner | None:
+        """x, z to look round from next in `region`, else anywhere, on the map that the team may plan over
+        (None: all is seen)."""
+        known, level = self.known, self.ground.level
+        x, z = self.pose[:2]
+        (low_x, low_z), (high_x, high_z) = bounds(known.shape[0], known.shape[1], region)
+        inside = np.zeros_like(known)
+        inside[int(low_x) : int(high_x), int(low_z) : int(high_z)] = True
+        shut = known & (~self.ground.open | (level < 0))
+        found = (frontier(seen, shut, x, z, LEAVE) for seen in (known | ~inside, known))
+        return next((goal for goal in found if goal is not None), None)
 
     def bearing_to(self, x: float, z: float) -> float:
         """Degrees clockwise from the own heading."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from teachers.config import TeacherConfig
 from teachers.planners.recipes import next_step
+from teachers.planners.regions import HALVES, QUARTERS, bounds, middle
 from teachers.planners.sharing import share_out
 from teachers.roles import Actor, Choice, Phase, Plan, Subtask, team_label
 from teachers.types import Label, Role
-from teachers.voxel_explore import HALVES, REGIONS, bounds, explore, explore_map, middle
+from teachers.voxel_explore import explore, explore_map
 from teachers.voxel_gather import GATHER_DECISIONS, gather
 from teachers.voxel_situation import VoxelSituation
 from teachers.voxel_talk import message_due
@@ -48,7 +49,7 @@ class VoxelManager:
         """A half or a quarter of the world for every body, as evenly as can be, with the least walking."""
         size_x, _, size_z = (situation.facts["size"][i] for i in (0, 2, 1))
         poses = [(pose[0], pose[2]) for pose in situation.facts["bodies"]]
-        regions = HALVES if len(poses) == 2 else REGIONS
+        regions = HALVES if len(poses) == 2 else QUARTERS
         middles = [middle(*bounds(size_x, size_z, region)) for region in regions]
         blocks_BR = np.array([[math.dist(pose, centre) for centre in middles] for pose in poses])
         return tuple(regions[place] for place in share_out(blocks_BR))
@@ -67,7 +68,8 @@ class VoxelConductor:
                 facts = situation.facts
                 step = next_step(facts["wanted"], facts["inventory"], situation.workplaces)
                 if not step.startswith("mine "):
-                    return Phase(*step.split(" ", 1)) if step else Phase("done")
+                    verb, _, item = (step or "done").partition(" ")
+                    return Phase(verb, item)
                 name = step.removeprefix("mine ")
         if any(thing["name"] == name for thing in situation.facts["visible"]) and subtask.verb != "find":
             return Phase("mine", name)

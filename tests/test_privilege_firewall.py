@@ -253,12 +253,11 @@ class Talkative:
         self.told |= set(numbers)
         match ask.purpose:
             case "manager":
-                order = told.partition("Orders: ")[2].partition(" |")[0]
-                subtask = {"order": order, "region": "anywhere"}
-                reply: dict[str, Any] = {"subtasks": [subtask]}
+                reply: dict[str, Any] = {"subtasks": [told.partition("Subtasks: ")[2].splitlines()[0]]}
             case "conductor":
                 steps = [f"goto {CANARY}", *numbers]
-                reply = {"phase": "search", "what": "pumpkin", "region": "anywhere", "steps": steps}
+                phase = told.partition("Phases: ")[2].partition(" |")[0]
+                reply = {"phase": phase, "steps": ["turn right 90", *steps]}
             case _:
                 also = [CANARY, *(f"goto {number} {number}" for number in numbers)]
                 reply = {"action": "turn right 90", "also_good": also}

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from teachers.endpoint.reader import ToldSituation, read_phase, read_situation, read_subtask
 from teachers.planners.recipes import steps_ahead
-from teachers.roles import Choice, Phase, Plan
-from teachers.team.replies import ActorReply, ConductorReply, CriticReply, ManagerReply, SubtaskReply
+from teachers.roles import Choice, Phase, Plan, Subtask
+from teachers.team.replies import ActorReply, ConductorReply, CriticReply, ManagerReply
 from teachers.voxel_team import VoxelActor, VoxelConductor, VoxelManager
 from worlds.types import Turn
 from worlds.voxel.moves import STUCK, WALKS
@@ -27,6 +27,7 @@ _DISAGREEMENT = re.compile(r"the student did (.+); the team said (.+)$", re.MULT
 _FAILED_STEP = re.compile(r"step (\d+) of the plan, ")
 _REJECTED = re.compile(r"(?:on a copy of the world|from this very spot) (.+?) (?:has just )?ended '")
 _SOONER = re.compile(r"body (\d+) in the ([a-z-]+)")
+_STUCK = re.compile(r"^Critic: .*?body (\d+) gets nowhere", re.MULTILINE)
 
 
 class NotUnderstood(Exception):
@@ -51,18 +52,13 @@ def answer(user_texts: Sequence[str]) -> str:
             plan = VoxelManager().plan(situation)
             reply = ManagerReply(
                 thought=f"{len(plan.subtasks)} of us: {plan.text}",
-                subtasks=[
-                    SubtaskReply(order=f"{s.verb} {s.what}", region=region)  # type: ignore[arg-type]
-                    for s, region in zip(plan.subtasks, _regions(plan, user_texts[1:]), strict=True)
-                ],
+                subtasks=[subtask.text for subtask in _reformed(plan, user_texts)],
             )
         case "conductor":
             phase = VoxelConductor().phase(situation, read_subtask(text))
             reply = ConductorReply(
                 thought=f"the phase is {phase.text}",
-                phase=phase.name,  # type: ignore[arg-type]
-                what=phase.what,
-                region=phase.region or "anywhere",  # type: ignore[arg-type]
+                phase=f"{phase.name} {phase.what}".strip(),
                 steps=_foreseen(situation, phase, user_texts[1:]),
             )
         case "critic":
@@ -78,10 +74,16 @@ def answer(user_texts: Sequence[str]) -> str:
     return reply.model_dump_json()
 
 
-def _regions(plan: Plan, complaints: Sequence[str]) -> list[str]:
-    """Of the plan's subtasks, or those with which the critic saw the team walk less."""
-    sooner = {int(body): region for said in complaints for body, region in _SOONER.findall(said)}
-    return [sooner.get(n, s.region) or "anywhere" for n, s in enumerate(plan.subtasks, start=1)]
+def _reformed(plan: Plan, texts: Sequence[str]) -> list[Subtask]:
+    """The plan's subtasks, in the regions with which the critic saw the team walk less; a body that gets
+    nowhere changes with the next."""
+    subtasks = list(plan.subtasks)
+    for body, region in _SOONER.findall("\n".join(texts[1:])):
+        subtasks[int(body) - 1] = replace(subtasks[int(body) - 1], region=region)
+    for body in _STUCK.findall(texts[0]):
+        own, other = int(body) - 1, int(body) % len(subtasks)
+        subtasks[own], subtasks[other] = subtasks[other], subtasks[own]
+    return subtasks
 
 
 def _foreseen(situation: ToldSituation, phase: Phase, complaints: Sequence[str]) -> list[str]:

@@ -22,7 +22,7 @@ from teachers.roles import Phase, Subtask
 from teachers.team.map_text import read_map
 from teachers.voxel_situation import VoxelSituation
 from worlds.types import Goal, Observation, Status, Turn
-from worlds.voxel.moves import MOVES
+from worlds.voxel.moves import MOVES, shut_headings
 
 _LINE = re.compile(r"^([A-Z][a-z]+(?: [a-z]+)*): (.*)$")
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
@@ -50,9 +50,21 @@ def read_lines(text: str) -> tuple[dict[str, str], list[str]]:
 
 @dataclass(frozen=True)
 class ToldSituation(VoxelSituation):
-    """What a prompt tells. `told_ground` is its map."""
+    """What a prompt tells. `told_ground` is its map, `told_unseen` the place (x, z) to look round from,
+    `told_shut` the headings in which no walk leads on."""
 
     told_ground: Surface | None = None
+    told_unseen: tuple[float, float] | None = None
+    told_shut: frozenset[float] = frozenset()
+
+    @cached_property
+    def shut(self) -> frozenset[float]:
+        """What is told, and what the last turns tell."""
+        return self.told_shut | shut_headings(self.turns, self.pose[2])
+
+    def unseen(self, region: str) -> tuple[float, float] | None:
+        """What is told of it: the window of the map ends before the region does."""
+        return self.told_unseen
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -111,7 +123,10 @@ def read_situation(text: str) -> ToldSituation:
         actions=tuple(lines["Legal actions"].split(" | ")) if "Legal actions" in lines else MOVES,
         notes=(),
     )
-    return ToldSituation(observation, facts, TeacherConfig(map="mirror"), ground)
+    unseen = _FLAT.search(lines.get("Unseen", ""))
+    way = (float(unseen[1]), float(unseen[2])) if unseen else None
+    shut = frozenset(float(heading) for heading in lines.get("Shut", "").split(", ") if heading)
+    return ToldSituation(observation, facts, TeacherConfig(map="mirror"), ground, way, shut)
 
 
 def read_subtask(text: str) -> Subtask:

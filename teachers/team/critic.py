@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from teachers.planners.recipes import lacking_for
+from teachers.planners.recipes import PICKAXES, can_mine, lacking_for
 from teachers.roles import Phase
-from teachers.team.skills import SkillModule
+from teachers.team.orders import WORK
 from teachers.voxel_situation import VoxelSituation
-from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
+from worlds.voxel.data import BLOCK, TIER_NEEDED
+from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan, shut_around
 
 REPAIRS = 4
-"""So many failures in a row a role repairs alone (STEVE-2's lineage tries four times a task, Voyager
-2305.16291): with the last of them the role above is told too."""
-WORK = ("mine", "craft", "smelt", "place")
+"""With so many failures in a row at one spot the roles above the actor are asked to repair too (as many tries
+as a task has in STEVE-2's lineage: Voyager, arXiv 2305.16291)."""
 EXPLAINED = {
     "stuck": "the way in that heading is shut at this spot",
     "part": "something ended the walk early",
@@ -42,24 +42,15 @@ def before_action(situation: VoxelSituation, action: str) -> str:
     return f"on a copy of the world {action} {explained(outcome)}"
 
 
-def before_plan(
-    situation: VoxelSituation,
-    steps: Sequence[str],
-    skills: SkillModule = SkillModule(),  # noqa: B008  (it keeps nothing)
-    ends_s: float = float("inf"),
-) -> str:
-    """Try the steps one after another on one copy of the world, up to the first that is no skill (a model may
-    foresee in words of its own): the first that fails is named, with what it lacks where no step before it
-    gave that."""
-    legal = situation.observation.actions
-    found = (skills.find(step, legal, ends_s) for step in steps[:PLAN_STEPS])
-    plan = [skill for skill in takewhile(bool, found) if skill]
+def before_plan(situation: VoxelSituation, plan: Sequence[str]) -> str:
+    """Try skills one after another on one copy of the world: the first that fails is named, with what it
+    lacks where no step before it gave that."""
     if not plan:
         return ""
     failed = dict(failures([(turn.action, turn.outcome) for turn in situation.turns]))
     if plan[0] in failed:
         return f"step 1 of the plan, {plan[0]}, has just {explained(failed[plan[0]])} from this very spot"
-    tried = rehearse_plan(situation.facts, plan)
+    tried = rehearse_plan(situation.facts, plan[:PLAN_STEPS])
     if tried[-1].outcome in FINE:
         return ""
     place, skill, before = len(tried), plan[len(tried) - 1], ", ".join(plan[: len(tried) - 1])
@@ -74,8 +65,12 @@ def before_phase(situation: VoxelSituation, phase: Phase) -> str:
         case "mine":
             if not any(thing["name"] == phase.what for thing in facts["visible"]):
                 return f"no {phase.what} is in the frame now"
+            if not can_mine(phase.what, facts["inventory"]):
+                tool = PICKAXES[int(TIER_NEEDED[BLOCK[phase.what]]) - 1]
+                return f"to mine {phase.what} takes a {tool}, and none is carried"
         case "approach":
-            if phase.what != facts["target"] or not len(situation.targets):
+            known = phase.what == facts["target"] and len(situation.targets) > 0
+            if not known and not any(thing["name"] == phase.what for thing in facts["visible"]):
                 return f"nothing is known of where {phase.what} is: search it"
         case "craft" | "smelt" | "place":
             lacking = lacking_for(phase.name, phase.what, facts["inventory"], situation.workplaces)
@@ -107,6 +102,11 @@ def after_phase(situation: VoxelSituation) -> str:
     failed = failures([(turn.action, turn.outcome) for turn in situation.turns])
     work = bool(critique) and situation.turns[-1].action.split(" ")[0] in WORK
     return critique if work or len(failed) >= REPAIRS else ""
+
+
+def knows_more(situation: VoxelSituation) -> bool:
+    """Whether the copy of the world shows more ways shut from here than the last turns tell."""
+    return not situation.shut >= set(shut_around(situation.facts))
 
 
 def failures(turns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

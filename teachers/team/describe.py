@@ -12,19 +12,22 @@ from collections.abc import Sequence
 
 from teachers.roles import Phase, Subtask
 from teachers.team.map_text import write_map
-from teachers.team.orders import orders
+from teachers.team.orders import phases, subtasks
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.mirror import COLUMNS
+from worlds.voxel.rehearsal import shut_around
 from worlds.voxel.tasks.material_collection import plan_for
 
 CELL = 8.0
 """Blocks: as finely as a manager is told places."""
+WALKED = ("explore", "search", "approach", "mine")
+"""Phases in which the body walks."""
 TOLD = 12
 """Things told of each kind."""
 
 
 def manager_text(situation: VoxelSituation, critique: str = "") -> str:
-    """The task, the world, the team, the orders that there are, and what the critic says of the last ones."""
+    """The task, the world, the team, the subtasks that there are, and which body gets nowhere."""
     poses = situation.facts["bodies"]
     near = [f"{i} near x {_cell(pose[0])} z {_cell(pose[2])}" for i, pose in enumerate(poses, start=1)]
     return _lines(
@@ -34,7 +37,7 @@ def manager_text(situation: VoxelSituation, critique: str = "") -> str:
         ("World", _size(situation)),
         ("Bodies", "; ".join(near) if len(near) > 1 else "1"),
         ("Critic", critique),
-        ("Orders", " | ".join(orders(situation))),
+        ("Subtasks", " | ".join(subtasks(situation))),
     )
 
 
@@ -51,10 +54,11 @@ def conductor_text(situation: VoxelSituation, subtask: Subtask, critique: str = 
         *_aim(situation),
         ("In the frame", ", ".join(sorted(in_frame))),
         ("Places known", "yes" if len(situation.targets) else "no"),
-        ("Carried", _items(facts["inventory"])),
+        ("Carried", _items(facts["inventory"], alphabetically=True)),
         ("Within reach", ", ".join(sorted(situation.workplaces & {"crafting_table", "furnace"}))),
         ("Lacking", _items(lacking)),
         ("Critic", critique),
+        ("Phases", " | ".join(phases(situation))),
     )  # fmt: skip
 
 
@@ -76,6 +80,7 @@ def actor_text(
         f"{turn.action} ({turn.outcome}, heading {turn.heading_deg:.0f})" for turn in observation.history
     ]
     others = situation.others.items()
+    unseen = situation.unseen(phase.region) if phase.region else None
     said = [
         f"round {m['round']}: body {m['sender']} to body {m['receiver']}: {m['text']}"
         for m in facts.get("messages", ())[-TOLD:]
@@ -86,13 +91,16 @@ def actor_text(
         *_aim(situation),
         ("Phase", phase.text),
         ("Region", phase.region),
+        ("Plan", "; ".join(phase.steps)),
         ("World", _size(situation)),
         ("Place", f"x {x:.2f} y {y:.2f} z {z:.2f}, heading {float(facts['pose'][3]):.0f}"),
         ("In the frame", "; ".join(seen)),
         ("Places known", "; ".join(f"x {px:.2f} z {pz:.2f}" for px, pz in nearest[:TOLD])),
         ("Reached within", f"{facts['reach']:g} blocks"),
+        ("Shut", ", ".join(map(str, shut_around(facts))) if phase.name in WALKED else ""),
+        ("Unseen", f"x {unseen[0]:.1f} z {unseen[1]:.1f}" if unseen else ""),
         ("Decision", f"{facts['iteration'] + 1}" if said else ""),
-        ("Carried", _items(facts["inventory"])),
+        ("Carried", _items(facts["inventory"], alphabetically=True)),
         ("Status", observation.status.words),
         ("Last turns", "; ".join(turns)),
         ("Others", "; ".join(f"body {n} x {ox:.1f} z {oz:.1f}" for n, (ox, oz) in others)),
@@ -119,8 +127,10 @@ def _of_use(situation: VoxelSituation) -> set[str]:
     return {str(situation.facts["target"]), *mined}
 
 
-def _items(items: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(items.items()))
+def _items(items: dict[str, int], alphabetically: bool = False) -> str:
+    """A list keeps its order, which is the one in which it is worked off; what is carried has none."""
+    pairs = sorted(items.items()) if alphabetically else items.items()
+    return ", ".join(f"{count} {name}" for name, count in pairs)
 
 
 def _size(situation: VoxelSituation) -> str:

@@ -1,13 +1,14 @@
 """Manager, conductor and actor over a chat model: each a planner with describer, critic and skill module.
 
-Invariant: what a role hands down was checked against the world: orders that get the task done without walks
-that another sharing would save, a phase that can be begun (its steps were tried on a copy), an action that is
-legal and was tried too. No words of the model go farther than that.
+Invariant: what a role hands down was retrieved out of what the task gives a meaning to, and checked against
+the world: subtasks without walks that another sharing would save, a phase that can be begun (its steps were
+tried on a copy), an action that is legal and was tried too. No words of the model go farther than that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
@@ -16,12 +17,11 @@ from teachers.team import critic, team_critic
 from teachers.team.describe import actor_text, conductor_text, manager_text
 from teachers.team.frames import png
 from teachers.team.memory import recall, show
-from teachers.team.orders import ordered, orders
-from teachers.team.planner import Complaint, Planner, Talk
+from teachers.team.orders import phases, subtask_of, subtasks
+from teachers.team.planner import Complaint, Planner, Talk, retrieved
 from teachers.team.replies import ActorReply, ConductorReply, ManagerReply
 from teachers.team.skills import SkillModule
 from teachers.voxel_situation import VoxelSituation
-from worlds.voxel.data import ANIMAL_KIND, BLOCK, ITEM
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,14 @@ class LLMManager:
 
     def plan(self, situation: TeamSituation) -> Plan:
         """One subtask per body, carried through by the critic."""
-        bodies, library = len(situation.facts["bodies"]), orders(situation)
+        bodies, library = len(situation.facts["bodies"]), subtasks(situation)
 
         def judge(reply: ManagerReply) -> Plan:
             if len(reply.subtasks) != bodies:
                 raise Complaint(f"there are {bodies} bodies, and you gave {len(reply.subtasks)} subtasks")
-            subtasks = []
-            for given in reply.subtasks:
-                order = self._skills.find(given.order, library, situation.talk.ends_s)
-                if order is None:
-                    raise Complaint(f"{given.order!r} matches no order: {', '.join(library)}")
-                subtasks.append(ordered(order, _region(given.region) if bodies > 1 else ""))
-            plan = Plan(tuple(subtasks))
+            ends_s = situation.talk.ends_s
+            found = (retrieved(self._skills, text, library, "subtask", ends_s) for text in reply.subtasks)
+            plan = Plan(tuple(map(subtask_of, found)))
             if complaint := team_critic.before_team(situation, plan):
                 raise Complaint(complaint)
             return plan
@@ -68,15 +64,19 @@ class LLMConductor:
         self._planner = Planner("conductor", ConductorReply, caller, config)
 
     def phase(self, situation: TeamSituation, subtask: Subtask) -> Phase:
-        """The phase, checked by the critic."""
+        """The phase, with the skills that it foresees, checked by the critic."""
+        library, legal = phases(situation), situation.observation.actions
 
         def judge(reply: ConductorReply) -> Phase:
-            _known(reply.what, situation)
-            region = _region(reply.region) if reply.phase in ("search", "explore") else ""
-            phase = Phase(reply.phase, _name(reply.what), region)
-            complaint = critic.before_phase(situation, phase) or critic.before_plan(
-                situation, reply.steps, self._skills, situation.talk.ends_s
-            )
+            ends_s = situation.talk.ends_s
+            text = retrieved(self._skills, reply.phase, library, "phase", ends_s)
+            found = [self._skills.find(step, legal, ends_s) for step in reply.steps]
+            if found and found[0] is None:
+                raise Complaint(f"step 1 of the plan, {reply.steps[0]!r}, is no legal skill")
+            name, _, what = text.partition(" ")
+            region = subtask.region if name in ("search", "explore") else ""
+            phase = Phase(name, what, region, tuple(step for step in takewhile(bool, found) if step))
+            complaint = critic.before_phase(situation, phase) or critic.before_plan(situation, phase.steps)
             if complaint:
                 raise Complaint(complaint)
             return phase
@@ -101,9 +101,7 @@ class LLMActor:
 
         def judge(reply: ActorReply) -> Choice:
             ends_s = situation.talk.ends_s
-            action = self._skills.find(reply.action, legal, ends_s)
-            if action is None:
-                raise Complaint(f"{reply.action!r} matches no legal action: {', '.join(legal)}")
+            action = retrieved(self._skills, reply.action, legal, "legal action", ends_s)
             if complaint := critic.before_action(situation, action):
                 raise Complaint(complaint)
             found = (self._skills.find(text, legal, ends_s) for text in reply.also_good)
@@ -128,25 +126,3 @@ def _said(situation: TeamSituation, critique: str) -> str:
     if critique and line not in situation.talk.said:
         situation.talk.said.append(line)
     return critique
-
-
-def _region(told: str) -> str:
-    return "" if told == "anywhere" else told
-
-
-def _name(text: str) -> str:
-    """A thing as the world writes it, a list as it stands."""
-    words = " ".join(text.split())
-    joined = words.lower().replace(" ", "_")
-    return joined if joined in BLOCK or joined in ITEM or joined in ANIMAL_KIND else words
-
-
-def _known(text: str, situation: VoxelSituation) -> None:
-    """Raise Complaint for a thing that the world does not have and the task does not name."""
-    name = _name(text)
-    if name in BLOCK or name in ITEM or name in ANIMAL_KIND or name in ("", "land"):
-        return
-    wanted = situation.facts["wanted"]
-    if wanted and sorted(name.split(" and ")) == sorted(f"{count} {item}" for item, count in wanted.items()):
-        return
-    raise Complaint(f"there is no {text!r} in this world or task")

@@ -7,7 +7,7 @@ the conversation so far), so a recording replays the repairs too.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from teachers.backends.caller import Caller
 from teachers.backends.config import EndpointConfig
 from teachers.backends.types import Ask, Message
 from teachers.team.prompting import prompt, schema
+from teachers.team.skills import SkillModule
 
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
 PlanT = TypeVar("PlanT")
@@ -38,6 +39,14 @@ class Talk:
 
 class Complaint(Exception):
     """Why an answer will not do: a sentence for the model."""
+
+
+def retrieved(skills: SkillModule, text: str, library: Sequence[str], kind: str, ends_s: float) -> str:
+    """The `kind` of thing, out of the library, that a text names. Raises Complaint where it matches none."""
+    found = skills.find(text, library, ends_s)
+    if found is None:
+        raise Complaint(f"{text!r} matches no {kind}: {', '.join(library)}")
+    return found
 
 
 class GaveUp(Exception):

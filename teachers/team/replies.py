@@ -1,19 +1,18 @@
 """What each role may answer, as pydantic models: the structured outputs that an endpoint is asked for.
 
-Invariant: nothing here is trusted beyond its shape: verbs and names are checked by the roles against what the
-world has.
+Invariant: nothing here is trusted beyond its shape: every text is retrieved by the roles out of what the
+task gives a meaning to.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from worlds.voxel.rehearsal import PLAN_STEPS
 
 Short = Annotated[str, Field(max_length=200)]
-Region = Literal["anywhere", "west", "east", "north-west", "north-east", "south-west", "south-east"]
 
 
 class _Reply(BaseModel):
@@ -23,27 +22,16 @@ class _Reply(BaseModel):
     """Why, in a sentence or two; for people who read the rollouts."""
 
 
-class SubtaskReply(BaseModel):
-    """One body's share."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    order: Short
-    region: Region
-
-
 class ManagerReply(_Reply):
     """One subtask per body, in the order of the bodies."""
 
-    subtasks: Annotated[list[SubtaskReply], Field(min_length=1, max_length=64)]
+    subtasks: Annotated[list[Short], Field(min_length=1, max_length=64)]
 
 
 class ConductorReply(_Reply):
     """What the body does until further notice, and the skills foreseen."""
 
-    phase: Literal["explore", "search", "approach", "mine", "craft", "smelt", "place", "done"]
-    what: Short
-    region: Region
+    phase: Short
     steps: Annotated[list[Short], Field(max_length=PLAN_STEPS)]
 
 

@@ -19,7 +19,7 @@ from teachers.team.endpoint_embedding import EndpointEmbedder
 from teachers.team.frames import png
 from teachers.team.llm_roles import LLMActor, LLMConductor, LLMManager, TeamSituation
 from teachers.team.memory import recall, show
-from teachers.team.planner import Complaint, GaveUp, Planner, Talk
+from teachers.team.planner import Complaint, GaveUp, Planner, Talk, retrieved
 from teachers.team.prompting import prompts_hash
 from teachers.team.replies import PlainReply
 from teachers.team.skills import SkillModule
@@ -116,9 +116,7 @@ class PlainEndpointTeacher:
         legal, notes = observation.actions, observation.notes
 
         def judge(reply: PlainReply) -> Label:
-            action = self._skills.find(reply.action, legal, talk.ends_s)
-            if action is None:
-                raise Complaint(f"{reply.action!r} matches no legal action: {', '.join(legal)}")
+            action = retrieved(self._skills, reply.action, legal, "legal action", talk.ends_s)
             note = reply.note.strip()
             if notes and note not in notes:
                 raise Complaint(f"{reply.note!r} is none of the notes: {', '.join(notes)}")

@@ -11,7 +11,8 @@ from teachers.backends.config import EndpointConfig
 from teachers.backends.desk import CallDesk
 from teachers.backends.recording import Recording
 from teachers.backends.types import Ask, Call
-from teachers.config import TeacherConfig
+from teachers.config import MapSetting, TeacherConfig
+from teachers.endpoint.answers import answer
 from teachers.team.team import PlainEndpointTeacher, VoxelEndpointTeam
 
 
@@ -34,14 +35,26 @@ def plain(tmp_path: Path, chat: Scripted, repairs: int = 4) -> PlainEndpointTeac
     return PlainEndpointTeacher(TeacherConfig(backend="openai", endpoint=endpoint), caller)
 
 
-def over(chat: Scripted, folder: Path, repairs: int, **settings: Any) -> VoxelEndpointTeam:
+def over(
+    chat: Scripted, folder: Path, repairs: int = 4, known: MapSetting = "accumulated", **settings: Any
+) -> VoxelEndpointTeam:
     """The team over `chat`."""
     endpoint = EndpointConfig(repairs=repairs, **settings)
     caller = Caller(endpoint, CallDesk(endpoint, Recording(folder / "calls.sqlite")), chat)
-    return VoxelEndpointTeam(TeacherConfig(backend="openai", endpoint=endpoint), caller)
+    return VoxelEndpointTeam(TeacherConfig(backend="openai", map=known, endpoint=endpoint), caller)
 
 
-def ordering(order: str, *regions: str) -> str:
-    """A manager's answer that gives every body `order`, the first in the first region and so on."""
-    subtasks = [{"order": order, "region": region} for region in regions or ("anywhere",)]
+def ordering(*subtasks: str) -> str:
+    """A manager's answer."""
     return json.dumps({"thought": "one of us", "subtasks": subtasks})
+
+
+class Planning(Scripted):
+    """Answers as the local endpoint does, without the network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def ask(self, ask: Ask) -> Call:
+        self.asked.append(ask)
+        return Call(answer([m.text for m in ask.messages if m.role == "user"]), "m", 1, 1, 0.0)

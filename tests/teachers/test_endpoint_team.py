@@ -11,9 +11,11 @@ import pytest
 from endpoints import Endpoint, agreement, states, teacher_config, team
 
 from teachers.backends.recording import Recording
+from teachers.config import TeacherConfig
 from teachers.make import make_teacher
-from teachers.team import describe
+from teachers.team import critic, describe
 from teachers.types import ROLES
+from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.world import SUITES
 
 
@@ -25,22 +27,19 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_the_team_says_what_the_scripted_team_says(suite: str, endpoint: Endpoint, tmp_path: Path) -> None:
-    """Where its critic did not object: then it knows better, for it tried."""
+    """Where its copy of the world tells it no more; else it knows better, for it tried."""
     teacher, _ = team(teacher_config(endpoint.url), tmp_path, suite)
     reached = states(suite, 2, 24)
     labels = [teacher.label(observation, mirror) for observation, mirror, _ in reached]
     assert all(label.valid for label in labels)
-    opposed = [label for label in labels if any(line.startswith("critic to") for line in label.said)]
-    assert all(
-        "on a copy of the world" in line for label in opposed for line in label.said if "critic to" in line
-    )
-    unopposed = [
-        (label, state)
-        for label, state in zip(labels, reached, strict=True)
-        if not any(line.startswith("critic to") for line in label.said)
-    ]
-    assert len(unopposed) >= 0.7 * len(labels)
-    assert agreement([label for label, _ in unopposed], [state for _, state in unopposed]) >= 0.95
+    said = [line for label in labels for line in label.said if line.startswith("critic to")]
+    assert all("on a copy of the world" in line for line in said)
+    read = [VoxelSituation.read(observation, mirror, TeacherConfig()) for observation, mirror, _ in reached]
+    told = zip(labels, reached, read, strict=True)
+    alike = [(label, state) for label, state, situation in told if not critic.knows_more(situation)]
+    assert len(alike) >= 0.5 * len(labels)
+    assert agreement([label for label, _ in alike], [state for _, state in alike]) >= 0.95
+    assert agreement(labels, reached) >= 0.85
     assert [label.note for label in labels] == [scripted.note for _, _, scripted in reached]
 
 

@@ -64,9 +64,7 @@ def test_whatever_a_model_says_only_skills_come_out(text: str, tmp_path: Path) -
     hijacked = replace(observation, goal=goal)
     chat = Scripted(
         ordering(f"find {mirror.facts['target']}"),
-        json.dumps(
-            {"thought": text, "phase": "search", "what": "pumpkin", "region": "anywhere", "steps": [text]}
-        ),
+        json.dumps({"thought": text, "phase": f"search {mirror.facts['target']}", "steps": [text]}),
         json.dumps({"thought": text, "action": text, "also_good": [text]}),
     )
     label = over(chat, tmp_path, repairs=1).label(hijacked, mirror)
@@ -90,7 +88,7 @@ def test_what_a_role_says_is_told_in_words(tmp_path: Path) -> None:
     order = f"find {mirror.facts['target']}"
     chat = Scripted(ordering(order))
     label = over(chat, tmp_path, repairs=0).label(observation, mirror, "manager")
-    assert label.said == (f"manager: subtasks {order} anywhere (one of us)",)
+    assert label.said == (f"manager: subtasks {order} (one of us)",)
 
 
 def test_a_conductor_is_told_which_step_of_its_plan_fails_and_mends_it(tmp_path: Path) -> None:
@@ -105,7 +103,7 @@ def test_a_conductor_is_told_which_step_of_its_plan_fails_and_mends_it(tmp_path:
             call = super().ask(ask)
             if ask.purpose != "conductor":
                 return call
-            phase = {"phase": "search", "what": "oak_log", "region": "anywhere", "steps": next(answers)}
+            phase = {"phase": "search oak_log", "steps": next(answers)}
             return replace(call, text=json.dumps({"thought": "", **phase}))
 
     wanted = " and ".join(f"{count} {item}" for item, count in mirror.facts["wanted"].items())

@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 
 from teachers.config import TeacherConfig
+from teachers.planners.regions import QUARTERS, bounds, middle
 from teachers.roles import Phase
 from teachers.voxel_explore import (
     AROUND,
     LOOK,
-    REGIONS,
     WALK,
-    bounds,
     explore,
     explore_map,
-    middle,
     walks_since,
 )
 from teachers.voxel_gather import gather
@@ -153,7 +151,7 @@ def test_a_thing_that_a_look_did_not_show_is_not_turned_to_for_ever(start: Voxel
 
 def test_the_quarters_tile_the_world() -> None:
     area = 0.0
-    for region in REGIONS:
+    for region in QUARTERS:
         low, high = bounds(64, 48, region)
         area += (high[0] - low[0]) * (high[1] - low[1])
         x, z = middle(low, high)

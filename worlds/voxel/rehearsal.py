@@ -54,6 +54,18 @@ def rehearse_plan(facts: Mapping[str, Any], actions: Sequence[str]) -> list[Rehe
     return done
 
 
+def shut_around(facts: Mapping[str, Any]) -> tuple[int, ...]:
+    """Those of the 8 headings (degrees clockwise from north) in which a walk from this spot gets stuck at
+    once."""
+    shut = []
+    for heading_deg in range(0, 360, 45):
+        skills = _copy(facts)
+        skills.body.state.yaw_deg[0, skills.body.a] = heading_deg
+        if _run(skills, "forward 2").outcome not in FINE:
+            shut.append(heading_deg)
+    return tuple(shut)
+
+
 def _copy(facts: Mapping[str, Any]) -> Skills:
     """The own body in a copy of the state."""
     blocks = facts["blocks"]
