@@ -7,6 +7,7 @@ mirror tells only those in the frame), so what is about one is not judged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from worlds.voxel.data import ITEM
 from worlds.voxel.inventory import add_item
 from worlds.voxel.sim import VoxelSim, VoxelSimConfig
 from worlds.voxel.skills import Skills
-from worlds.voxel.skills_body import Body
+from worlds.voxel.skills_body import MOVED, SHORT, Body
 from worlds.voxel.tables import TABLES
 from worlds.voxel.tasks.common import status_of
 from worlds.voxel.terrain import TerrainConfig
@@ -57,11 +58,16 @@ def rehearse_plan(facts: Mapping[str, Any], actions: Sequence[str]) -> list[Rehe
 def shut_around(facts: Mapping[str, Any]) -> tuple[int, ...]:
     """Those of the 8 headings (degrees clockwise from north) in which a walk from this spot gets stuck at
     once."""
-    shut = []
+    body, shut = _copy(facts).body, list[int]()
+    state, start = body.state, body.position
     for heading_deg in range(0, 360, 45):
-        skills = _copy(facts)
-        skills.body.state.yaw_deg[0, skills.body.a] = heading_deg
-        if _run(skills, "forward 2").outcome not in FINE:
+        state.position[0, body.a], state.yaw_deg[0, body.a] = start, heading_deg
+        state.velocity[0, body.a], state.on_ground[0, body.a] = 0.0, True
+        body.walk(MOVED + SHORT)
+        x, _, z = body.position
+        along = (x - start[0]) * math.sin(math.radians(heading_deg))
+        along -= (z - start[2]) * math.cos(math.radians(heading_deg))
+        if along < MOVED:
             shut.append(heading_deg)
     return tuple(shut)
 

@@ -36,6 +36,10 @@ TRAVEL = 50.0
 _WAYPOINT_TICKS = 24
 _WET = frozenset(int(block) for block in np.flatnonzero(LIQUID))
 _BEYOND = BLOCK["bedrock"]
+SHORT = 0.15
+"""Blocks before its end at which a walk lets go: the body slides on."""
+MOVED = 0.6
+"""Blocks from which on a walk is not stuck."""
 
 
 class Body:
@@ -174,7 +178,7 @@ class Body:
         gone = best = 0.0
         blocked = detours = 0
         for _ in range(int(8 * blocks) + 24):
-            if gone >= blocks - 0.15 or self._danger(ahead):
+            if gone >= blocks - SHORT or self._danger(ahead):
                 break
             self.act(forward=1, jump=int(self.in_water()))
             x, _, z = self.position
@@ -186,9 +190,9 @@ class Body:
                     break
                 detours, blocked = detours + 1, 0
         self.settle()
-        if best >= blocks - 0.6:
+        if best >= blocks - MOVED:
             return "ok"
-        return "part" if best >= 0.6 else "stuck"
+        return "part" if best >= MOVED else "stuck"
 
     def _sidestep(self, ahead: tuple[float, float]) -> bool:
         """Strafe past a narrow obstacle, if there is room within 1.3 blocks to a side."""
