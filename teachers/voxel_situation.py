@@ -26,6 +26,7 @@ from worlds.voxel.edges import Corner, squared
 from worlds.voxel.frontier import LEAVE, frontier
 from worlds.voxel.mirror import note_for
 from worlds.voxel.moves import TURNS, WALKS, shut_headings
+from worlds.voxel.rehearsal import shut_around
 
 VIEW_DEG = 90.0
 FACING_DEG = 22.5
@@ -221,6 +222,11 @@ class VoxelSituation:
                 break
             headings.append((headings[-1] - 45.0 * TURNS[turn.action]) % 360.0)
         return tuple(headings)
+
+    @cached_property
+    def tried(self) -> tuple[int, ...]:
+        """Headings (of 8, degrees) in which a walk from here gets stuck, tried on a copy of the world."""
+        return shut_around(self.facts)
 
     @cached_property
     def shut(self) -> frozenset[float]:

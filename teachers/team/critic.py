@@ -15,7 +15,8 @@ from teachers.roles import Phase
 from teachers.team.orders import WORK
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.data import BLOCK, TIER_NEEDED
-from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan, shut_around
+from worlds.voxel.moves import STUCK, TURNS, WALKS
+from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
 
 REPAIRS = 4
 """With so many failures in a row at one spot the roles above the actor are asked to repair too (as many tries
@@ -36,7 +37,12 @@ def before_action(situation: VoxelSituation, action: str) -> str:
     failed = dict(failures([(turn.action, turn.outcome) for turn in situation.turns]))
     if action in failed:
         return f"from this very spot {action} has just {explained(failed[action])}"
-    outcome = rehearse(situation.facts, action).outcome
+    if action in TURNS:
+        return ""
+    if action in WALKS:
+        outcome = STUCK if situation.pose[2] in situation.tried else FINE[0]
+    else:
+        outcome = rehearse(situation.facts, action).outcome
     if outcome in FINE:
         return ""
     return f"on a copy of the world {action} {explained(outcome)}"
@@ -106,7 +112,7 @@ def after_phase(situation: VoxelSituation) -> str:
 
 def knows_more(situation: VoxelSituation) -> bool:
     """Whether the copy of the world shows more ways shut from here than the last turns tell."""
-    return not situation.shut >= set(shut_around(situation.facts))
+    return not situation.shut >= set(situation.tried)
 
 
 def failures(turns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -15,7 +15,6 @@ from teachers.team.map_text import write_map
 from teachers.team.orders import phases, subtasks
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.mirror import COLUMNS
-from worlds.voxel.rehearsal import shut_around
 from worlds.voxel.tasks.material_collection import plan_for
 
 CELL = 8.0
@@ -97,7 +96,7 @@ def actor_text(
         ("In the frame", "; ".join(seen)),
         ("Places known", "; ".join(f"x {px:.2f} z {pz:.2f}" for px, pz in nearest[:TOLD])),
         ("Reached within", f"{facts['reach']:g} blocks"),
-        ("Shut", ", ".join(map(str, shut_around(facts))) if phase.name in WALKED else ""),
+        ("Shut", ", ".join(map(str, situation.tried)) if phase.name in WALKED else ""),
         ("Unseen", f"x {unseen[0]:.1f} z {unseen[1]:.1f}" if unseen else ""),
         ("Decision", f"{facts['iteration'] + 1}" if said else ""),
         ("Carried", _items(facts["inventory"], alphabetically=True)),

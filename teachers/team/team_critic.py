@@ -32,6 +32,8 @@ SEEN = 0.95
 def before_team(situation: VoxelSituation, plan: Plan) -> str:
     """Walk the plan through: would nobody be in a part that is still to be seen, who would walk too far?
     (Where a body gets nowhere, how far it is tells nothing.)"""
+    if len(plan.subtasks) == 1:
+        return ""
     stuck = bool(after_team(situation))
     return _deserted(situation, plan) or ("" if stuck else _walks(situation, plan))
 
