@@ -13,7 +13,7 @@ from worlds.types import EpisodeSpec
 PLENTY = InfraBudget(consecutive=10_000)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_every_episode_leaves_exactly_once_whatever_dies(data: st.DataObject) -> None:
     books: Supervisor[str] = Supervisor(PLENTY, DataBudget(attempts=2, quarantined=10_000))

@@ -18,7 +18,6 @@ def config(episodes: int, rounds: int, per_round: int, reached_by: str = "studen
     )
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(0, 5), st.integers(1, 20))
 def test_no_training_episode_is_in_two_chunks_but_the_relabelled_ones(
     episodes: int, rounds: int, per_round: int
@@ -45,7 +44,7 @@ def test_mixing_decays_by_round() -> None:
     assert [chunk.mix for chunk in make_plan(plan_config)[2:]] == [0.8, 0.4, 0.2]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 4), st.integers(1, 6), st.lists(st.booleans(), min_size=1, max_size=200))
 def test_pacing_bounds_staleness_whatever_the_timing(staleness: int, rounds: int, coin: list[bool]) -> None:
     """Producers run ahead whenever they may, the learner trains whenever the coin says; the version that
@@ -64,7 +63,6 @@ def test_pacing_bounds_staleness_whatever_the_timing(staleness: int, rounds: int
             assert 0 <= chunk.index - acted[chunk.index] <= staleness
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 20))
 def test_adaptive_chunks_share_no_episode_with_others(episodes: int, rounds: int, per_round: int) -> None:
     plan_config = config(episodes, rounds, per_round)

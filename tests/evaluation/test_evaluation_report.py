@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.codec import order_of
@@ -246,7 +246,6 @@ def test_large_figures_are_scaled(value: float, decimals: int, told: str) -> Non
     assert scaled(value, decimals) == told
 
 
-@settings(deadline=None)
 @given(st.floats(1, 1e14), st.floats(0, 9e14), st.floats(0, 9e14), st.integers(0, 10**6))
 def test_no_cell_grows_with_its_figure(calls: float, tokens: float, cost: float, episodes: int) -> None:
     cells = RoleCalls("conductor", calls, tokens, tokens, cost).cells(episodes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -13,7 +13,6 @@ from evaluation.records import Score
 from evaluation.statistics import bootstrap_mean, disjoint, wilson
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(1, 400), st.data())
 def test_wilson_agrees_with_scipy(episodes: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, episodes))

@@ -242,7 +242,7 @@ def test_what_cannot_be_begun_is_refused_by_name(
 
 
 @given(JUNK)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_no_junk_ends_in_a_500(client: TestClient, junk: Any) -> None:
     for path in ("/api/episodes", "/api/look", "/api/episodes/x/step", "/api/episodes/x/ask"):
         assert 400 <= client.post(path, json=junk).status_code < 500

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_config, tiny_samples
 
@@ -25,7 +25,6 @@ def ids(batches: object) -> list[list[str]]:
     return [[sample.sample_id for sample in batch] for batch in batches]  # type: ignore[attr-defined]
 
 
-@settings(deadline=None)
 @given(
     fresh=st.integers(0, 70),
     old=st.integers(0, 40),

@@ -200,7 +200,7 @@ def test_one_writes_and_others_read(ledger: Ledger) -> None:
         Ledger.open(ledger.folder / "elsewhere", writable=False)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["append", "claim", "settle", "expire"]), st.integers(0, 12)), max_size=30

@@ -161,7 +161,7 @@ def test_a_picture_from_elsewhere_is_told_what_is_wrong_with_it(client: TestClie
     assert "image_url.url: String should match pattern '^data:image" in told["detail"]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(JUNK | st.builds(lambda c: {"role": "assistant", "content": c}, JUNK), max_size=3), JUNK)
 def test_junk_in_a_conversation_breaks_nothing(client: TestClient, middle: list[Any], extra: Any) -> None:
     request = {"model": "tiny", "messages": [talk()[1], *middle, talk()[-1]], "status": extra, **OWN}

@@ -100,7 +100,7 @@ PLACES = [(), ("observation",), ("role",), ("seed",), ("temperature",), ("altern
 ]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(PLACES), JUNK)
 def test_junk_anywhere_is_refused_or_answered_but_breaks_nothing(
     client: TestClient, place: tuple[str, ...], junk: Any

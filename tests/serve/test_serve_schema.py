@@ -43,7 +43,7 @@ def test_the_interface_does_what_its_document_says(interface: Any, mode: Generat
     assert len(operations) >= 12
     for operation in operations:
 
-        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=20, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def fuzzed(case: Any) -> None:
             case.call_and_validate(checks=CHECKS, headers=HOST)

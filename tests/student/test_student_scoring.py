@@ -72,7 +72,7 @@ def test_draws_follow_the_softmax_and_their_seed() -> None:
     assert draw(logprobs, 0.0, np.random.default_rng(1)) == 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.lists(st.integers(10, 13), min_size=1, max_size=4).map(lambda body: (*body, 2)),

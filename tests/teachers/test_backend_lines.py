@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from teachers.backends.caller import Caller
@@ -118,7 +118,6 @@ def test_who_gets_no_line_within_its_patience_says_so(tmp_path: Path) -> None:
         caller.ask(ASK, caller.patience())
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400))
 def test_many_who_wait_do_not_ask_the_desk_all_the_time(waiting: int) -> None:
     lines = Lines(1)

@@ -57,7 +57,8 @@ def test_an_endpoint_that_only_fails_gives_invalid_labels_with_the_reason(
     faults = FaultConfig(share=1.0, kinds=(kind,), silence_s=30.0, retry_after_s=0.05)
     observation, mirror, _ = states("voxel/goal_name", 1, 1)[0]
     with endpoints.serving(faults) as server:
-        config = teacher_config(server.url, timeout_s=0.3, patience_s=5.0, tries=3, repairs=2)
+        timeout_s = 0.3 if kind == "silence" else 2.0
+        config = teacher_config(server.url, timeout_s=timeout_s, patience_s=5.0, tries=3, repairs=2)
         teacher, _ = team(config, tmp_path)
         began = time.monotonic()
         label = teacher.label(observation, mirror)

@@ -281,7 +281,7 @@ _OBJECTS = ("left 45", "level", "8", "-3", "9999999 8", "pumpkin", "cow", "chest
 _texts = st.tuples(st.sampled_from(_VERBS), st.sampled_from(_OBJECTS)).map(" ".join)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.one_of(st.text(max_size=20), _texts))
 def test_no_text_raises_or_runs_for_ever(text: str) -> None:
     outcome = skills_in().run(text)
