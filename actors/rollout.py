@@ -230,7 +230,7 @@ class _Cast:
                 )
 
     def labelled(self, seat: _Seat) -> bool:
-        """Whether the labels of an episode are there, those of its last turns too."""
+        """Whether the labels of an episode's last step are there: those before were asked for earlier."""
         last = seat.turns[-len(self.settings.roles) :]
         return bool(seat.broken) or all(turn.advice is None or turn.advice.ready for turn in last)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from teachers.endpoint.reader import ToldSituation, read_phase, read_situation, read_subtask
+from teachers.endpoint.reader import ToldSituation, read_lines, read_phase, read_situation, read_subtask
 from teachers.planners.recipes import steps_ahead
 from teachers.roles import Choice, Phase, Plan, Subtask
 from teachers.team.replies import ActorReply, ConductorReply, CriticReply, ManagerReply
@@ -27,7 +27,7 @@ _DISAGREEMENT = re.compile(r"the student did (.+); the team said (.+)$", re.MULT
 _FAILED_STEP = re.compile(r"step (\d+) of the plan, ")
 _REJECTED = re.compile(r"(?:on a copy of the world|from this very spot) (.+?) (?:has just )?ended '")
 _SOONER = re.compile(r"body (\d+) in the ([a-z-]+)")
-_STUCK = re.compile(r"^Critic: .*?body (\d+) gets nowhere", re.MULTILINE)
+_STUCK = re.compile(r"body (\d+) gets nowhere")
 
 
 class NotUnderstood(Exception):
@@ -80,7 +80,7 @@ def _reformed(plan: Plan, texts: Sequence[str]) -> list[Subtask]:
     subtasks = list(plan.subtasks)
     for body, region in _SOONER.findall("\n".join(texts[1:])):
         subtasks[int(body) - 1] = replace(subtasks[int(body) - 1], region=region)
-    for body in _STUCK.findall(texts[0]):
+    for body in _STUCK.findall(read_lines(texts[0])[0].get("Critic", "")):
         own, other = int(body) - 1, int(body) % len(subtasks)
         subtasks[own], subtasks[other] = subtasks[other], subtasks[own]
     return subtasks

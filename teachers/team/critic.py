@@ -15,7 +15,7 @@ from teachers.roles import Phase
 from teachers.team.orders import WORK
 from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.data import BLOCK, TIER_NEEDED
-from worlds.voxel.moves import STUCK, TURNS, WALKS
+from worlds.voxel.moves import IN_PLACE, STUCK, TURNS, WALKS
 from worlds.voxel.rehearsal import FINE, PLAN_STEPS, rehearse, rehearse_plan
 
 REPAIRS = 4
@@ -103,11 +103,18 @@ def after(situation: VoxelSituation) -> str:
 
 
 def after_phase(situation: VoxelSituation) -> str:
-    """The same for the conductor: where its phase's own work failed, or `REPAIRS` skills in a row."""
+    """The same for the conductor: where its phase's own work failed, or `REPAIRS` skills at one spot."""
     critique = after(situation)
-    failed = failures([(turn.action, turn.outcome) for turn in situation.turns])
-    work = bool(critique) and situation.turns[-1].action.split(" ")[0] in WORK
-    return critique if work or len(failed) >= REPAIRS else ""
+    if critique and situation.turns[-1].action.split(" ")[0] in WORK:
+        return critique
+    failed = failures_here([(turn.action, turn.outcome) for turn in situation.turns])
+    return nowhere(failed) if len(failed) >= REPAIRS else ""
+
+
+def nowhere(failed: Sequence[tuple[str, str]]) -> str:
+    """Of skills that failed at one spot, in a row."""
+    action, outcome = failed[-1]
+    return f"the last {len(failed)} skills at this spot failed, {action} {explained(outcome)}"
 
 
 def knows_more(situation: VoxelSituation) -> bool:
@@ -116,9 +123,14 @@ def knows_more(situation: VoxelSituation) -> bool:
 
 
 def failures(turns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The last (action, outcome) in a row that got nowhere, oldest first: all of them from one spot."""
+    """The last (action, outcome) in a row that got nowhere, oldest first: all of them from one view."""
     failed = list(takewhile(lambda turn: turn[1] not in FINE, reversed(turns)))
     return failed[::-1]
+
+
+def failures_here(turns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those from one spot: to turn, to look or to speak gets a body nowhere either."""
+    return failures([turn for turn in turns if turn[0] not in TURNS and not turn[0].startswith(IN_PLACE)])
 
 
 def explained(outcome: str) -> str:

@@ -28,7 +28,8 @@ FILLERS = frozenset(
         "i", "we", "will", "should", "would", "ll", "let", "s", "me", "my", "us", "is", "degree", "degrees",
         "block", "blocks", "deg", "times", "out", "off", "down", "up", "action", "skill", "direction",
         "way", "then", "just", "again", "all", "item", "target", "use", "with", "your", "take", "one",
-        "area", "surrounding", "surroundings", "want", "need", "must", "going", "first"
+        "half", "quarter", "side", "part", "area", "surrounding", "surroundings", "want", "need", "must",
+        "going", "first"
     )
 )  # fmt: skip
 """Words that change nothing about which skill is meant."""

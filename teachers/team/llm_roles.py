@@ -7,6 +7,7 @@ tried on a copy), an action that is legal and was tried too. No words of the mod
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -46,7 +47,10 @@ class LLMManager:
             if len(reply.subtasks) != bodies:
                 raise Complaint(f"there are {bodies} bodies, and you gave {len(reply.subtasks)} subtasks")
             ends_s = situation.talk.ends_s
-            found = (retrieved(self._skills, text, library, "subtask", ends_s) for text in reply.subtasks)
+            told = (
+                re.sub(rf"^body {n}\b[\s:,]*", "", text) for n, text in enumerate(reply.subtasks, start=1)
+            )
+            found = (retrieved(self._skills, text, library, "subtask", ends_s) for text in told)
             plan = Plan(tuple(map(subtask_of, found)))
             if complaint := team_critic.before_team(situation, plan):
                 raise Complaint(complaint)
@@ -65,7 +69,7 @@ class LLMConductor:
 
     def phase(self, situation: TeamSituation, subtask: Subtask) -> Phase:
         """The phase, with the skills that it foresees, checked by the critic."""
-        library, legal = phases(situation), situation.observation.actions
+        library, legal = phases(situation, subtask.region), situation.observation.actions
 
         def judge(reply: ConductorReply) -> Phase:
             ends_s = situation.talk.ends_s
@@ -73,7 +77,7 @@ class LLMConductor:
             found = [self._skills.find(step, legal, ends_s) for step in reply.steps]
             if found and found[0] is None:
                 raise Complaint(f"step 1 of the plan, {reply.steps[0]!r}, is no legal skill")
-            name, _, what = text.partition(" ")
+            name, _, what = text.removesuffix(f" {subtask.region}").partition(" ")
             region = subtask.region if name in ("search", "explore") else ""
             phase = Phase(name, what, region, tuple(step for step in takewhile(bool, found) if step))
             complaint = critic.before_phase(situation, phase) or critic.before_plan(situation, phase.steps)

@@ -40,13 +40,15 @@ def regions_of(bodies: int) -> tuple[str, ...]:
     return HALVES if bodies == 2 else (*QUARTERS, *HALVES)
 
 
-def phases(situation: VoxelSituation) -> tuple[str, ...]:
+def phases(situation: VoxelSituation, region: str = "") -> tuple[str, ...]:
     """What a body can be about: its task's work, and to search and approach what that is about, e.g.
-    ("search oak_log", "approach oak_log", "mine oak_log", "craft stick", "done")."""
+    ("search oak_log", "approach oak_log", "mine oak_log", "craft stick", "done"). With the subtask's `region`
+    it may be said again where to search."""
     if situation.family == "map_exploration":
-        return ("explore land",)
+        return tuple(f"explore land {there}".strip() for there in dict.fromkeys(("", region)))
     work = [action for action in situation.observation.actions if action.split(" ")[0] in WORK]
     mined = [action.removeprefix("mine ") for action in work if action.startswith("mine ")]
     names = [name for name in dict.fromkeys((situation.facts["target"], *mined)) if name]
     ways = [f"{verb} {name}" for name in names for verb in ("search", "approach")]
+    ways += [f"search {name} {region}" for name in names if region]
     return (*ways, *work, *(("done",) if situation.facts["wanted"] else ()))

@@ -55,7 +55,7 @@ class SkillModule:
 
 
 def _fits(terms: tuple[str, ...], own: tuple[str, ...]) -> bool:
-    """Whether the text says all that is the skill's `own`, each number as often as it has it, and beside that
-    nothing but fillers."""
-    numbers, said = [sorted(filter(str.isdecimal, words)) for words in (terms, own)], set(terms)
+    """Whether the text says all that is the skill's `own`, its numbers as often and in their order, and
+    beside that nothing but fillers."""
+    numbers, said = [list(filter(str.isdecimal, words)) for words in (terms, own)], set(terms)
     return set(own) <= said and said - FILLERS <= set(own) and numbers[0] == numbers[1]

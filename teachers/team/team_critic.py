@@ -17,8 +17,8 @@ from teachers.planners.regions import QUARTERS, bounds, middle, within
 from teachers.planners.sharing import share_out
 from teachers.planners.surface import surface
 from teachers.roles import Plan
-from teachers.team.critic import REPAIRS, explained, failures
-from teachers.voxel_situation import MESSAGE, VoxelSituation
+from teachers.team.critic import REPAIRS, failures_here, nowhere
+from teachers.voxel_situation import VoxelSituation
 from worlds.voxel.edges import squared
 
 SAVED = 6.0
@@ -42,11 +42,9 @@ def after_team(situation: VoxelSituation) -> str:
     """Which bodies of several got nowhere with as many skills in a row as they may try alone."""
     told = []
     for number, turns in enumerate(situation.facts.get("turns", ()), start=1):
-        failed = failures([turn for turn in turns if not turn[0].startswith(MESSAGE)])
+        failed = failures_here(turns)
         if len(failed) >= REPAIRS:
-            action, outcome = failed[-1]
-            tries = f"its last {len(failed)} skills failed"
-            told.append(f"body {number} gets nowhere: {tries}, {action} {explained(outcome)}")
+            told.append(f"body {number} gets nowhere: {nowhere(failed)}")
     return "; ".join(told)
 
 

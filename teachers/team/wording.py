@@ -21,10 +21,20 @@ SAME = {
     "collect": "mine",
     "build": "craft", "make": "craft", "create": "craft", "produce": "craft",
     "put": "place", "set": "place", "locate": "find", "seek": "find",
+    "search": "find", "find": "search", "northern": "north", "southern": "south", "western": "west",
+    "eastern": "east",
     "clockwise": "right", "anticlockwise": "left", "counterclockwise": "left", "180": "around",
 }  # fmt: skip
 """Words that models use for the words of the skills."""
-PHRASES = {"u-turn": "turn around", "half turn": "turn around", "counter-clockwise": "counterclockwise"}
+PHRASES = {
+    "northwest": "north west",
+    "northeast": "north east",
+    "southwest": "south west",
+    "southeast": "south east",
+    "u-turn": "turn around",
+    "half turn": "turn around",
+    "counter-clockwise": "counterclockwise",
+}
 UNITS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
     "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
@@ -116,8 +126,9 @@ def alike(one: str, other: str) -> bool:
     """Whether two words are one: the same, another inflection, or a slip of the pen."""
     if one == other or (not one.isdecimal() and stem(one) == stem(other)):
         return True
-    long_enough = min(len(one), len(other)) >= 5
-    return long_enough and difflib.SequenceMatcher(None, one, other).ratio() >= SLIP
+    if min(len(one), len(other)) < 5 or one[0] != other[0]:  # a prefix makes another word of it
+        return False
+    return difflib.SequenceMatcher(None, one, other).ratio() >= SLIP
 
 
 @lru_cache(maxsize=65536)

@@ -147,6 +147,20 @@ def test_embeddings_count_in_the_budget(tmp_path: Path) -> None:
         )  # a skill as it stands asks nothing
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["uncraft stick", "replace crafting_table", "unplace crafting_table", "nonforward 8", "unturn left 90"],
+)
+def test_a_prefix_makes_another_word_of_a_skills(text: str) -> None:
+    assert SkillModule().find(text, LIBRARY) is None
+
+
+def test_numbers_mean_what_they_stand_beside() -> None:
+    told = ("message 1 diamond_ore at 12 30", "message 2 diamond_ore at 12 30")
+    assert SkillModule().find("message 1 diamond ore at 12, 30", told) == told[0]
+    assert SkillModule().find("message 1 diamond_ore at 30 12", told) is None
+
+
 def test_broken_embeddings_are_tried_again_and_then_no_answer(tmp_path: Path) -> None:
     with serving(
         FaultConfig(seed=1, share=0.4, kinds=("no choice", "error", "half a body", "drop"))

@@ -352,6 +352,7 @@ def test_the_conductor_is_told_of_its_own_work_and_of_what_the_actor_could_not_r
     assert critic.after_phase(tried(stuck)) == ""
     assert critic.after_phase(tried(*[stuck] * (critic.REPAIRS - 1))) == ""
     assert "forward 8" in critic.after_phase(tried(*[stuck] * critic.REPAIRS))
+    assert "last 4 skills" in critic.after_phase(tried(*[stuck, ("turn left 45", "ok")] * critic.REPAIRS))
     assert "it takes a better tool" in critic.after_phase(tried(("mine stone", "no tool")))
     assert critic.after_phase(tried(("mine stone", "no tool"), ("turn left 90", "ok"))) == ""
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from worlds.base import HISTORY_TURNS, Score, View
-from worlds.types import EpisodeSpec, Goal, Mirror, Outcome
+from worlds.types import EpisodeSpec, Goal, Mirror, Observation, Outcome
 from worlds.voxel.skills_body import Body
 from worlds.voxel.tasks import block_search, map_exploration
 from worlds.voxel.tasks.common import Task
@@ -54,7 +54,30 @@ class Member(VoxelWorld):
         self._sent = sent
         self._others = others
         self._crew = crew
+        self._deciding = self._overtaken = False
         super().__init__(suite, frame_size)
+
+    def observe(self) -> Observation:
+        """As a single body's; what others did since it last looked has moved on the world, and may have moved
+        this body (a slide, a current): it looks anew, but for its decision, which was about what it saw."""
+        if self._overtaken and not self._deciding and self._view is not None:
+            self._view = None
+            self.task.body.forget_frame()
+            self._sightings.pop()  # one a decision
+            self._standpoints.pop()
+        if self._view is None:
+            self._overtaken = False
+        return super().observe()
+
+    def step(self, action: str) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """See `World.step`."""
+        self._deciding = True
+        try:
+            return super().step(action)
+        finally:
+            self._deciding = False
+            for other in self._crew:
+                other._overtaken |= other is not self
 
     def mirror(self) -> Mirror:
         """As a single body's, with what it sent and heard, and what came of everybody's decisions."""
