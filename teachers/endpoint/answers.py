@@ -78,11 +78,14 @@ def _reformed(plan: Plan, texts: Sequence[str]) -> list[Subtask]:
     """The plan's subtasks, in the regions with which the critic saw the team walk less; a body that gets
     nowhere changes with the next."""
     subtasks = list(plan.subtasks)
+    bodies = {str(n): n - 1 for n in range(1, len(subtasks) + 1)}
     for body, region in _SOONER.findall("\n".join(texts[1:])):
-        subtasks[int(body) - 1] = replace(subtasks[int(body) - 1], region=region)
+        if (own := bodies.get(body)) is not None:
+            subtasks[own] = replace(subtasks[own], region=region)
     for body in _STUCK.findall(read_lines(texts[0])[0].get("Critic", "")):
-        own, other = int(body) - 1, int(body) % len(subtasks)
-        subtasks[own], subtasks[other] = subtasks[other], subtasks[own]
+        if (own := bodies.get(body)) is not None:
+            other = (own + 1) % len(subtasks)
+            subtasks[own], subtasks[other] = subtasks[other], subtasks[own]
     return subtasks
 
 

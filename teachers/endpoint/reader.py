@@ -125,7 +125,7 @@ def read_situation(text: str) -> ToldSituation:
     )
     unseen = _FLAT.search(lines.get("Unseen", ""))
     way = (float(unseen[1]), float(unseen[2])) if unseen else None
-    shut = frozenset(float(heading) for heading in lines.get("Shut", "").split(", ") if heading)
+    shut = frozenset(map(float, re.findall(r"\d+", lines.get("Shut", ""))))
     return ToldSituation(observation, facts, TeacherConfig(map="mirror"), ground, way, shut)
 
 

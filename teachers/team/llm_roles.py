@@ -40,7 +40,7 @@ class LLMManager:
         self._planner = Planner("manager", ManagerReply, caller, config)
 
     def plan(self, situation: TeamSituation) -> Plan:
-        """One subtask per body, carried through by the critic."""
+        """One subtask per body, walked through by the critic."""
         bodies, library = len(situation.facts["bodies"]), subtasks(situation)
 
         def judge(reply: ManagerReply) -> Plan:

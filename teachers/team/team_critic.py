@@ -60,6 +60,7 @@ def _deserted(situation: VoxelSituation, plan: Plan) -> str:
 
 
 def _seen(situation: VoxelSituation, quarter: str) -> bool:
+    """Whether the team has had nearly all of it in view."""
     known = _known(situation)
     (low_x, low_z), (high_x, high_z) = bounds(known.shape[0], known.shape[1], quarter)
     return float(known[int(low_x) : int(high_x), int(low_z) : int(high_z)].mean()) >= SEEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import permutations
 from pathlib import Path
@@ -15,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachers.config import MapSetting, TeacherConfig
+from teachers.endpoint.answers import answer
 from teachers.make import make_teacher
 from teachers.planners.sharing import share_out
 from teachers.roles import Plan, Subtask
 from teachers.team.critic import REPAIRS
+from teachers.team.describe import manager_text
 from teachers.team.orders import phases, subtask_of, subtasks
 from teachers.team.skills import SkillModule
 from teachers.team.team_critic import SAVED, after_team, before_team
@@ -233,6 +236,14 @@ def test_a_body_that_gets_nowhere_is_named_and_may_change_with_another(tmp_path:
     moving = Mirror("voxel", {**situation.facts, "turns": [[], []]}, "")
     label = over(chat, tmp_path).label(situation.observation, moving, "manager")
     assert label.action == "body 1 mine diamond_ore west, body 2 mine diamond_ore east"
+
+
+def test_a_complaint_about_a_body_that_is_not_there_is_no_matter() -> None:
+    """The endpoint reads whatever it is sent."""
+    situation = standing((CORNERS[0], CORNERS[3]))
+    text = manager_text(situation, "body 9 gets nowhere").replace("Subtasks:", "Shut: north, 45\nSubtasks:")
+    told = answer([text, "sooner with body 7 in the west, body 0 in the east"])
+    assert json.loads(told)["subtasks"] == [one.text for one in VoxelManager().plan(situation).subtasks]
 
 
 def test_a_crew_knows_what_came_of_everybodys_decisions() -> None:
