@@ -8,6 +8,7 @@ Invariants: no call to another process waits without a deadline, and one that fa
 from __future__ import annotations
 
 import os
+import queue
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from actors.policy import PolicyServer, ServedStudent
 from actors.rollout import Rollout
 from actors.teacher import TeacherMaker, TeacherReplica
-from actors.types import Answer, EpisodeOutcome, Labeler, PlaySettings, Policy, Progress, State
+from actors.types import Answer, Assignment, EpisodeOutcome, Progress, State
 from student.types import Decision, Prompt
 from teachers.types import Label
 from worlds.base import World
@@ -32,6 +33,18 @@ AHEAD = 8
 
 FETCH_S = 60.0
 """Seconds that fetching a version's weights may take."""
+
+ASSIGN_S = 60.0
+"""Seconds that an assignment may be under way to its host."""
+
+YIELD = 4
+"""By how much the processes of the pool are nicer than Ray made them (15 of 19). Where a learner shares their
+cores it goes first: if it is what a run waits for, they are ahead of it anyway; if they are, it sleeps."""
+
+
+def give_way() -> None:
+    """Let a learner on this machine go first."""
+    os.nice(YIELD)
 
 
 @dataclass(frozen=True)
@@ -152,6 +165,10 @@ class RemoteLabeler:
 class PolicyProcess(PolicyServer):
     """A `PolicyServer` that fetches the versions it lacks."""
 
+    def __init__(self, load_student: Callable[[], ServedStudent]) -> None:
+        give_way()
+        super().__init__(load_student)
+
     def decide_with(
         self,
         weights: Weights | None,
@@ -171,6 +188,7 @@ class TeacherServer:
     """All teachers of one process, by name."""
 
     def __init__(self, parts: Parts) -> None:
+        give_way()
         self._replicas = {
             name: TeacherReplica(name, make, parts.teacher_threads) for name, make in parts.teachers.items()
         }
@@ -214,11 +232,14 @@ class Compiling(numba.core.event.Listener):
 
 
 class Host:
-    """A process with a `Rollout`. `play` runs in one thread, `pulse` answers from another."""
+    """A process with a `Rollout`. `play` runs in one thread (some worlds are bound to the one that made
+    them); `pulse` and `assign` answer from another."""
 
     def __init__(self, parts: Parts, width: int, run_seed: int) -> None:
+        give_way()
         if os.getpgrp() != os.getpid():
             os.setpgid(0, 0)
+        self._assigned: queue.SimpleQueue[Assignment] = queue.SimpleQueue()
         self._rollout = Rollout(parts.world, width, run_seed, parts.memory_notes, attempts=1)
         self._compiling = Compiling(self._rollout)
         numba.core.event.register("numba:compile", self._compiling)
@@ -232,11 +253,39 @@ class Host:
         node = ray.get_runtime_context().get_node_id()
         return Pulse(os.getpid(), node, stage, for_s, now.spec, dict(now.seconds))
 
-    def play(
-        self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
-    ) -> Iterator[EpisodeOutcome]:
-        """Stream the outcomes, each as it ends."""
-        yield from self._rollout.play(specs, policy, labeler, settings)
+    @ray.method(concurrency_group="watch")
+    def assign(self, assignment: Assignment) -> None:
+        """Hand over episodes, for the call of `play` that is under way or the next one."""
+        self._assigned.put(assignment)
+
+    def play(self, first: int) -> Iterator[tuple[int, EpisodeOutcome]]:
+        """Stream (assignment's number, outcome), each as it ends, of assignment `first` and of those that
+        come while it is played. What was assigned before it is passed over: the pool took it back when an
+        earlier call raised.
+
+        Raises TimeoutError where assignment `first` does not come."""
+        opening = [self._wait_for(first)]
+
+        def more() -> list[Assignment]:
+            given = opening.copy()
+            opening.clear()
+            while not self._assigned.empty():
+                given.append(self._assigned.get_nowait())
+            return given
+
+        yield from self._rollout.serve(more)
+
+    def _wait_for(self, number: int) -> Assignment:
+        end_s = time.monotonic() + ASSIGN_S
+        while True:
+            try:
+                assignment = self._assigned.get(timeout=max(0.0, end_s - time.monotonic()))
+            except queue.Empty as error:
+                raise TimeoutError(
+                    f"assignment {number} did not reach its host within {ASSIGN_S:g} s"
+                ) from error
+            if assignment.number >= number:
+                return assignment
 
 
 def told(error: BaseException) -> str:

@@ -13,7 +13,8 @@ import copy
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Protocol
 
 import ray
@@ -37,7 +38,7 @@ from actors.ray_parts import (
     told,
 )
 from actors.supervise import Batch, DataBudget, InfraBudget, Supervisor
-from actors.types import EpisodeFailure, EpisodeOutcome, PlaySettings, Policy
+from actors.types import Assignment, EpisodeFailure, EpisodeOutcome, PlaySettings, Policy
 from worlds.types import EpisodeSpec
 
 log = logging.getLogger(__name__)
@@ -89,10 +90,11 @@ class JobLike(Protocol):
     def settings(self) -> PlaySettings: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Job:
     """How episodes are played: a submitted job without its episodes, with the weights of its time."""
 
+    number: int
     chunk: int
     reached_by: str
     labelled_by: str
@@ -113,7 +115,8 @@ class _Server:
 @dataclass
 class _Slot:
     """The place of a host; `handle` is None while it waits to be started (again) at `start_at_s`, `pulse`
-    until it is up; `beat` is the call for the next pulse."""
+    until it is up; `beat` is the call for the next pulse. `batches` are what it was assigned and has not
+    ended, by the numbers of their assignments; `stream` plays them from number `first` on."""
 
     number: int
     handle: Any = None
@@ -121,8 +124,9 @@ class _Slot:
     pulse: Pulse | None = None
     beat: Any = None
     beat_at_s: float = 0.0
-    batch: Batch[_Job] | None = None
+    batches: dict[int, Batch[_Job]] = field(default_factory=dict)
     stream: Any = None
+    first: int = 0
 
 
 class RayRollouts:
@@ -141,6 +145,7 @@ class RayRollouts:
         self._run_seed = run_seed
         self._books: Supervisor[_Job] = Supervisor(infra or InfraBudget(), data or DataBudget())
         self._weights: Weights | None = None
+        self._jobs, self._assignments = count(), count()
         self._done: list[tuple[int, EpisodeOutcome]] = []
         self._spent: dict[str, float] = {}
         self._slots = [_Slot(number) for number in range(config.hosts)]
@@ -158,7 +163,8 @@ class RayRollouts:
     def submit(self, job: JobLike) -> None:
         """Queue a job; it is played while `results` is called."""
         weights = self._weights if job.reached_by == "student" else None
-        self._books.submit(_Job(job.chunk, job.reached_by, job.labelled_by, job.settings, weights), job.specs)
+        how = _Job(next(self._jobs), job.chunk, job.reached_by, job.labelled_by, job.settings, weights)
+        self._books.submit(how, job.specs)
 
     def results(self, wait_s: float) -> list[tuple[int, EpisodeOutcome]]:
         """(chunk, outcome) of the episodes that have ended since the last call; waits up to `wait_s` for the
@@ -223,16 +229,34 @@ class RayRollouts:
             return
         if slot.beat is None and now - slot.beat_at_s > PULSE_S:
             slot.beat, slot.beat_at_s = slot.handle.pulse.remote(), now
-        if slot.pulse is not None and slot.batch is None and self._books.ready:
-            limit = 2 * self._config.worlds_per_host
-            slot.batch = self._books.next_batch(limit, self._config.hosts)
-            assert slot.batch is not None
-            slot.stream = slot.handle.play.options(num_returns="streaming").remote(
-                slot.batch.specs,
-                self._policy(slot, slot.batch.job),
-                self._labeler(slot, slot.batch.job.labelled_by),
-                slot.batch.job.settings,
+        if slot.pulse is None:
+            return
+        self._assign(slot)
+        if slot.stream is None and slot.batches:
+            slot.first = min(slot.batches)
+            slot.stream = slot.handle.play.options(num_returns="streaming").remote(slot.first)
+
+    def _assign(self, slot: _Slot) -> None:
+        """Give a host more episodes as soon as some of its worlds have none."""
+        width, held = self._config.worlds_per_host, list(slot.batches.values())
+        left = sum(len(self._books.held(batch)) for batch in held)
+        if left >= width or not self._books.ready:
+            return
+        batch = self._books.next_batch(2 * width - left, self._config.hosts, held)
+        if batch is None:
+            return
+        job, number = batch.job, next(self._assignments)
+        slot.batches[number] = batch
+        slot.handle.assign.remote(
+            Assignment(
+                number,
+                job.number,
+                batch.specs,
+                self._policy(slot, job),
+                self._labeler(slot, job.labelled_by),
+                job.settings,
             )
+        )
 
     def _hear(self, slot: _Slot, kind: str) -> None:
         try:
@@ -250,21 +274,27 @@ class RayRollouts:
 
     def _take(self, slot: _Slot) -> None:
         """Take the next outcome off a host's stream, or its end."""
-        assert slot.batch is not None
-        job = slot.batch.job
         try:
             reference = next(slot.stream)
         except StopIteration:
-            batch, slot.batch, slot.stream = slot.batch, None, None
-            self._books.give_back(batch)
+            slot.stream = None
+            if slot.first in slot.batches:
+                self._books.give_back([slot.batches.pop(slot.first)])
             return
         # What Ray hands out are views that pin its object store; samples live long.
-        outcome: EpisodeOutcome = copy.deepcopy(ray.get(reference, timeout=SHORT_S))
+        number, outcome = copy.deepcopy(ray.get(reference, timeout=SHORT_S))
+        batch = slot.batches.get(number)
+        if batch is None:
+            return  # it was given back before the host knew
         if isinstance(outcome, EpisodeFailure):
             log.warning("%s broke its world in host %d: %s", outcome.spec, slot.number, outcome.reason)
-            self._quarantine(job, self._books.episode_failed(job, outcome.spec, outcome.reason))
-        elif self._books.finished(job, outcome.spec):
-            self._done.append((job.chunk, outcome))
+            failure = self._books.episode_failed(batch.job, outcome.spec, outcome.reason)
+            if failure is not None:
+                self._quarantine(batch.job, failure)
+        elif self._books.finished(batch.job, outcome.spec):
+            self._done.append((batch.job.chunk, outcome))
+        if not self._books.held(batch):
+            del slot.batches[number]
 
     def _judge(self, slot: _Slot, pulse: Pulse) -> None:
         limit_s = {"start": self._config.start_s, "simulator": self._config.step_s}.get(pulse.stage)
@@ -280,20 +310,18 @@ class RayRollouts:
         process = f" (process {slot.pulse.pid})" if slot.pulse else ""
         sentence = f"host {slot.number}{process} {reason}"
         log.warning("%s; it is ended with its process group, and a new one takes its place", sentence)
-        batch = slot.batch
+        batches = list(slot.batches.values())
         self._end_host(slot)
-        if batch is None:
-            self._books.infra_failed(sentence)
-        else:
-            self._quarantine(batch.job, self._books.batch_died(batch, sentence, culprit))
+        condemned = self._books.host_died(batches, sentence, culprit)
+        if condemned is not None:
+            self._quarantine(*condemned)
         delay_s = self._books.infra.delay_s(self._books.failures_in_a_row)
         slot.start_at_s = time.monotonic() + delay_s
 
     def _call_failed(self, slot: _Slot, error: RayTaskError) -> None:
         """A host is well, but its call raised: because of a process that it called, or of a bug."""
-        assert slot.batch is not None
-        batch, slot.batch, slot.stream = slot.batch, None, None
-        self._books.give_back(batch)
+        self._books.give_back(list(slot.batches.values()))
+        slot.batches, slot.stream = {}, None
         cause = error.cause
         if isinstance(cause, PartDown):
             servers = self._policies if cause.part == "policy" else self._teachers
@@ -308,10 +336,9 @@ class RayRollouts:
             log.warning("%s", sentence)
             self._books.infra_failed(sentence)
 
-    def _quarantine(self, job: _Job, failure: EpisodeFailure | None) -> None:
-        if failure is not None:
-            log.error("%s is in quarantine: it %s", failure.spec, failure.reason)
-            self._done.append((job.chunk, failure))
+    def _quarantine(self, job: _Job, failure: EpisodeFailure) -> None:
+        log.error("%s is in quarantine: it %s", failure.spec, failure.reason)
+        self._done.append((job.chunk, failure))
 
     # -- processes ----------------------------------------------------------------------------
 
@@ -328,7 +355,8 @@ class RayRollouts:
             self._kill_group(slot.pulse)
         if slot.handle is not None:
             ray.kill(slot.handle)
-        slot.handle = slot.pulse = slot.beat = slot.batch = slot.stream = None
+        slot.handle = slot.pulse = slot.beat = slot.stream = None
+        slot.batches = {}
 
     @staticmethod
     def _kill_group(host: Pulse) -> None:

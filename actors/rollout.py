@@ -1,8 +1,8 @@
 """Plays episodes: worlds in lockstep, who acts, who labels, and the samples that come of it.
 
-Invariants: every spec leaves `play` exactly once, as a result or as a failure; an episode depends on its
-spec, the run's seed, the settings and the policy, never on which other episodes share its batch; a world
-that raised is never used again.
+Invariants: every spec leaves `serve` exactly once, as a result or as a failure; an episode depends on its
+spec, the run's seed, the settings and the policy, never on which other episodes are played beside it; a
+world that raised is never used again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from actors.samples import Advice, Turn, sample_of
 from actors.types import (
+    Assignment,
     EpisodeFailure,
     EpisodeOutcome,
     EpisodeResult,
@@ -35,13 +36,22 @@ from worlds.base import World, join_reply
 from worlds.types import EpisodeSpec, Mirror, Outcome
 
 
+@dataclass(frozen=True)
+class _Ticket:
+    """An episode that wants a world: of which assignment, played by whom, for the how-manieth time."""
+
+    spec: EpisodeSpec
+    number: int
+    cast: _Cast
+    attempt: int = 1
+
+
 @dataclass
 class _Seat:
     """A world and the episode it is in; `now` holds the turns of the present step, one per role."""
 
     world: World
-    spec: EpisodeSpec
-    attempt: int = 1
+    ticket: _Ticket
     turns: list[Turn] = field(default_factory=list)
     now: list[Turn] = field(default_factory=list)
     step: int = 0
@@ -51,6 +61,11 @@ class _Seat:
     metric: float = 0.0
     over: bool = False
     broken: str = ""
+
+    @property
+    def spec(self) -> EpisodeSpec:
+        """The episode."""
+        return self.ticket.spec
 
 
 class _Guard:
@@ -103,35 +118,46 @@ class Rollout:
     def play(
         self, specs: Sequence[EpisodeSpec], policy: Policy, labeler: Labeler | None, settings: PlaySettings
     ) -> Iterator[EpisodeOutcome]:
-        """Play the episodes; each is yielded once it has ended and its labels are there (others are played
-        on meanwhile, until as many want theirs as are played at a time). Without a labeler there are no
-        samples.
+        """Play these episodes and no others; see `serve`. Without a labeler there are no samples."""
+        given = [Assignment(0, 0, tuple(specs), policy, labeler, settings)]
+        for _, outcome in self.serve(lambda: [given.pop()] if given else []):
+            yield outcome
 
-        Whatever the policy or the labeler raises goes through; a world's errors end in `EpisodeFailure`.
+    def serve(self, more: Callable[[], Sequence[Assignment]]) -> Iterator[tuple[int, EpisodeOutcome]]:
+        """Play what `more` gives until it gives nothing while nothing is left. It is asked before every step:
+        where the last episodes of one assignment leave worlds free, those of the next begin.
+
+        Yields (assignment's number, outcome): each episode once it has ended and its labels are there (others
+        are played on meanwhile, until as many want theirs as are played at a time). Whatever a policy or a
+        labeler raises goes through; a world's errors end in `EpisodeFailure`.
         """
-        cast = _Cast(self, policy, labeler, settings)
-        waiting, seats, ended = deque((spec, 1) for spec in specs), list[_Seat](), deque[_Seat]()
+        waiting, seats, ended = deque[_Ticket](), list[_Seat](), deque[_Seat]()
         try:
-            while waiting or seats or ended:
+            while True:
+                for assignment in more():
+                    cast = self._cast(assignment, [*(seat.ticket for seat in seats), *waiting])
+                    waiting.extend(_Ticket(spec, assignment.number, cast) for spec in assignment.specs)
+                if not (waiting or seats or ended):
+                    return
                 while waiting and len(seats) < self.width:
-                    seats.append(self._sit(*waiting.popleft()))
-                cast.decide([seat for seat in seats if not seat.broken])
-                for seat in seats:
-                    if not seat.broken:
-                        self._step(seat)
+                    seats.append(self._sit(waiting.popleft()))
+                self._step_all(seats)
                 for seat in [seat for seat in seats if seat.over or seat.broken]:
                     seats.remove(seat)
                     self._stand(seat)
-                    if seat.broken and seat.attempt < self.attempts:
-                        waiting.append((seat.spec, seat.attempt + 1))
+                    if seat.broken and seat.ticket.attempt < self.attempts:
+                        waiting.append(replace(seat.ticket, attempt=seat.ticket.attempt + 1))
                         continue
                     ended.append(seat)
                 while ended and (
-                    cast.labelled(ended[0]) or len(ended) > self.width or not (seats or waiting)
+                    ended[0].ticket.cast.labelled(ended[0])
+                    or len(ended) > self.width
+                    or not (seats or waiting)
                 ):
-                    outcome = cast.outcome(ended.popleft())
+                    seat = ended.popleft()
+                    outcome = seat.ticket.cast.outcome(seat)
                     self.enter("idle")
-                    yield outcome
+                    yield seat.ticket.number, outcome
         finally:
             for seat in seats:
                 self._stand(seat)
@@ -156,13 +182,33 @@ class Rollout:
                 world.close()
         self._spare.clear()
 
-    def _sit(self, spec: EpisodeSpec, attempt: int) -> _Seat:
+    def _cast(self, assignment: Assignment, tickets: Sequence[_Ticket]) -> _Cast:
+        """Who plays an assignment: who plays its job already, so that they are asked in one batch."""
+        there = (ticket.cast for ticket in tickets if ticket.cast.job == assignment.job)
+        return next(there, None) or _Cast(
+            self, assignment.job, assignment.policy, assignment.labeler, assignment.settings
+        )
+
+    def _sit(self, ticket: _Ticket) -> _Seat:
+        spec = ticket.spec
         self.enter_world(spec)
-        spare = self._spare.get(spec.suite) if attempt == 1 else None
-        seat = _Seat(spare.pop() if spare else self._make_world(spec.suite), spec, attempt)
+        spare = self._spare.get(spec.suite) if ticket.attempt == 1 else None
+        seat = _Seat(spare.pop() if spare else self._make_world(spec.suite), ticket)
         with _Guard(seat, "the reset"):
             seat.world.reset(options={"episode": spec})
         return seat
+
+    def _step_all(self, seats: Sequence[_Seat]) -> None:
+        """One step of every episode: each cast decides for its own in one batch."""
+        casts: dict[_Cast, list[_Seat]] = {}
+        for seat in seats:
+            if not seat.broken:
+                casts.setdefault(seat.ticket.cast, []).append(seat)
+        for cast, own in casts.items():
+            cast.decide(own)
+        for seat in seats:
+            if not seat.broken:
+                self._step(seat)
 
     def _step(self, seat: _Seat) -> None:
         self.enter_world(seat.spec)
@@ -187,11 +233,12 @@ class Rollout:
             self._spare.setdefault(seat.spec.suite, []).append(seat.world)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Cast:
-    """Who takes part in one call of `play`."""
+    """Who takes part in the episodes of one job."""
 
     rollout: Rollout
+    job: int
     policy: Policy
     labeler: Labeler | None
     settings: PlaySettings

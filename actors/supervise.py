@@ -46,10 +46,12 @@ class DataBudget:
 
 @dataclass(frozen=True)
 class Batch(Generic[JobT]):
-    """Episodes of one job that one host plays together."""
+    """Episodes of one job that are handed to a host together. A `suspect` one is all that its host plays:
+    something in it may have brought another down."""
 
     job: JobT
     specs: tuple[EpisodeSpec, ...]
+    suspect: bool = False
 
 
 @dataclass
@@ -82,9 +84,18 @@ class Supervisor(Generic[JobT]):
         if fresh:
             self._waiting.append(Batch(job, tuple(fresh)))
 
-    def next_batch(self, limit: int, hosts: int) -> Batch[JobT] | None:
+    def held(self, batch: Batch[JobT]) -> list[EpisodeSpec]:
+        """What the host of a batch still has to play of it: not what has left, nor what got a strike and is
+        tried elsewhere."""
+        return [spec for spec in batch.specs if self._holder.get((batch.job, spec)) is batch]
+
+    def next_batch(self, limit: int, hosts: int, beside: Sequence[Batch[JobT]] = ()) -> Batch[JobT] | None:
         """Up to `limit` episodes of the oldest job, shared evenly among `hosts`; suspects go first, in the
-        groups that are to tell them apart."""
+        groups that are to tell them apart. None where there is nothing for a host that still plays the
+        batches `beside`: as long as suspects wait it gets nothing else, so that a host is free for them soon.
+        """
+        if beside and (self._retries or any(batch.suspect for batch in beside)):
+            return None
         if self._retries:
             batch = self._retries.popleft()
         elif self._waiting:
@@ -104,16 +115,22 @@ class Supervisor(Generic[JobT]):
         self._holder.pop((job, spec), None)
         return self._owed.pop((job, spec), None) is not None
 
-    def episode_failed(self, job: JobT, spec: EpisodeSpec, reason: str) -> EpisodeFailure | None:
-        """A strike against an episode. Returns None where it is tried again (alone), else its failure with
-        all reasons: it is in quarantine. Raises RolloutsFailed when too many are."""
+    def episode_failed(
+        self, job: JobT, spec: EpisodeSpec, reason: str, suspect: bool = False
+    ) -> EpisodeFailure | None:
+        """A strike against an episode. Returns None where it is tried again (alone if it is `suspect`), else
+        its failure with all reasons: it is in quarantine. Raises RolloutsFailed when too many are."""
         reasons = self._owed.get((job, spec))
         if reasons is None:
             return None
         reasons.append(reason)
         self._holder.pop((job, spec), None)
         if len(reasons) < self.data.attempts:
-            self._retries.append(Batch(job, (spec,)))
+            again = Batch(job, (spec,), suspect)
+            if suspect:
+                self._retries.append(again)
+            else:
+                self._waiting.appendleft(again)
             return None
         del self._owed[job, spec]
         self.quarantined += 1
@@ -126,32 +143,38 @@ class Supervisor(Generic[JobT]):
             )
         return EpisodeFailure(spec, told)
 
-    def batch_died(
-        self, batch: Batch[JobT], reason: str, culprit: EpisodeSpec | None = None
-    ) -> EpisodeFailure | None:
-        """The host of `batch` is gone. With a `culprit` (or an episode that was alone) that one gets a
-        strike, as in `episode_failed`; otherwise what is left of the batch is tried again in two halves,
-        and the machinery gets the blame."""
-        left = self._let_go(batch)
-        if culprit not in left:
-            culprit = left[0] if len(left) == 1 else None
-        if culprit is not None:
-            others = tuple(spec for spec in left if spec != culprit)
-            if others:
-                self._waiting.appendleft(Batch(batch.job, others))
-            return self.episode_failed(batch.job, culprit, reason)
-        half = (len(left) + 1) // 2
-        for part in (left[:half], left[half:]):
-            if part:
-                self._retries.append(Batch(batch.job, tuple(part)))
+    def host_died(
+        self, batches: Sequence[Batch[JobT]], reason: str, culprit: EpisodeSpec | None = None
+    ) -> tuple[JobT, EpisodeFailure] | None:
+        """The host of `batches` is gone. With a `culprit` (or an episode that was alone) that one gets a
+        strike, as in `episode_failed`, whose failure is returned with its job; otherwise what is left of each
+        batch is tried again in two halves, and the machinery gets the blame."""
+        left = [(batch.job, self._let_go(batch)) for batch in batches]
+        together = [(job, spec) for job, specs in left for spec in specs]
+        struck = next((one for one in together if one[1] == culprit), None)
+        if struck is None and len(together) == 1:
+            struck = together[0]
+        if struck is not None:
+            for job, specs in reversed(left):
+                others = tuple(spec for spec in specs if (job, spec) != struck)
+                if others:
+                    self._waiting.appendleft(Batch(job, others))
+            failure = self.episode_failed(*struck, reason, suspect=True)
+            return None if failure is None else (struck[0], failure)
+        for job, specs in left:
+            half = (len(specs) + 1) // 2
+            for part in (specs[:half], specs[half:]):
+                if part:
+                    self._retries.append(Batch(job, tuple(part), suspect=True))
         self.infra_failed(reason)
         return None
 
-    def give_back(self, batch: Batch[JobT]) -> None:
-        """The batch was cut short and nobody in it is to blame: what is left of it is played again."""
-        left = self._let_go(batch)
-        if left:
-            self._waiting.appendleft(Batch(batch.job, tuple(left)))
+    def give_back(self, batches: Sequence[Batch[JobT]]) -> None:
+        """These were cut short and nobody in them is to blame: what is left of them is played again."""
+        for batch in reversed(batches):
+            left = self._let_go(batch)
+            if left:
+                self._waiting.appendleft(Batch(batch.job, tuple(left)))
 
     def infra_failed(self, reason: str) -> float:
         """A failure of machinery; returns the seconds to wait before the part is started again. Raises
@@ -165,8 +188,7 @@ class Supervisor(Generic[JobT]):
         return self.infra.delay_s(self.failures_in_a_row)
 
     def _let_go(self, batch: Batch[JobT]) -> list[EpisodeSpec]:
-        """What `batch` still holds: not what has left, nor what got a strike and is tried elsewhere."""
-        left = [spec for spec in batch.specs if self._holder.get((batch.job, spec)) is batch]
+        left = self.held(batch)
         for spec in left:
             del self._holder[batch.job, spec]
         return left

@@ -96,6 +96,19 @@ class PlaySettings:
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """Episodes for a player, and who plays them. Assignments of one `job` are played by the same and in the
+    same way; `number` comes back with each outcome."""
+
+    number: int
+    job: int
+    specs: tuple[EpisodeSpec, ...]
+    policy: Policy
+    labeler: Labeler | None
+    settings: PlaySettings
+
+
+@dataclass(frozen=True)
 class TraceStep:
     """One step of the acting role, for a report: what was seen, the reply that counted, what the policy
     decided and the teacher advised (None: not asked), and what became of it."""

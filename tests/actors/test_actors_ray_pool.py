@@ -125,6 +125,19 @@ def test_the_same_samples_as_in_one_process_with_two_versions_at_once(pool: RayR
     assert set(pool.seconds()) >= {"simulator", "policy", "teacher"}
 
 
+def test_a_host_begins_the_next_job_while_the_last_one_ends(cluster: None) -> None:
+    rollouts = RayRollouts(parts(), PoolConfig(hosts=1, worlds_per_host=3, step_s=4.0, call_s=60.0), 7)
+    came: list[int] = []
+    try:
+        rollouts.submit(Job(0, tuple(specs(6))))
+        rollouts.submit(Job(1, tuple(specs(9)), reached_by="expert"))
+        while len(came) < 15:
+            came += [chunk for chunk, _ in rollouts.results(1.0)]
+    finally:
+        rollouts.close()
+    assert came != sorted(came)
+
+
 def test_a_killed_host_is_named_and_replaced_and_its_children_end(
     pool: RayRollouts, caplog: pytest.LogCaptureFixture
 ) -> None:

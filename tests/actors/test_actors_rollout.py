@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numba
 import numpy as np
 import pytest
@@ -14,8 +16,8 @@ from actors.policies import BlankPolicy, LabelPolicy, RandomPolicy, StudentPolic
 from actors.ray_parts import Compiling
 from actors.rollout import Rollout
 from actors.teacher import TeacherReplica
-from actors.types import EpisodeFailure, EpisodeResult, PlaySettings, State
-from student.types import Decision, Sample
+from actors.types import Assignment, EpisodeFailure, EpisodeResult, PlaySettings, State
+from student.types import Decision, Prompt, Sample
 from teachers.types import Label
 from worlds.base import split_reply
 from worlds.types import EpisodeSpec, Goal
@@ -102,6 +104,53 @@ def test_worlds_go_on_while_an_episode_that_ended_wants_its_labels() -> None:
     near = play(count, width, settings)
     far = [found[spec] for spec in specs(count)]
     assert [encode(s) for s in samples(far)] == [encode(s) for s in samples(near)]  # type: ignore[arg-type]
+
+
+def test_where_one_assignment_leaves_worlds_free_the_next_one_begins() -> None:
+    """Each is played by its own; what comes of it is the same; those of one job are asked in one batch."""
+    width, steps, made = 4, list[tuple[str, int]](), list[ToyWorld]()
+
+    def make(_: str) -> ToyWorld:
+        made.append(ToyWorld())
+        return made[-1]
+
+    class Named(ToyStudent):
+        def __init__(self, skill: float, called: str) -> None:
+            super().__init__(skill)
+            self.called = called
+
+        def decide(self, prompts: list[Prompt], *rest: object) -> list[Decision]:  # type: ignore[override]
+            steps.append((self.called, len(prompts)))
+            return super().decide(prompts, *rest)  # type: ignore[arg-type]
+
+    plans = [
+        (0, 0, specs(6), PlaySettings(version=0, temperature=1.0)),
+        (1, 1, specs(2, 50), PlaySettings(version=1, temperature=1.0)),
+        (2, 1, specs(7, 60), PlaySettings(version=1, temperature=1.0)),
+    ]
+    given = [
+        Assignment(
+            number, job, tuple(wanted), StudentPolicy(Named(1.0 + job, f"job {job}"), job), teacher(), how
+        )
+        for number, job, wanted, how in plans
+    ]
+    left = list(
+        Rollout(make, width, run_seed=7).serve(lambda: [given.pop(0)] if given else [])  # one a step
+    )
+    numbers = [number for number, _ in left]
+    assert numbers != sorted(numbers)
+    assert len(made) == width
+    both = [sum(size for _, size in pair) for pair in pairwise(steps) if pair[0][0] != pair[1][0]]
+    assert max(both) == width, "two jobs at once fill the worlds"
+    for number, job, wanted, how in plans:
+        alone = Rollout(make, width, run_seed=7).collect(
+            wanted, StudentPolicy(ToyStudent(1.0 + job), job), teacher(), how
+        )
+        beside = {outcome.spec: outcome for at, outcome in left if at == number}
+        assert set(beside) == set(wanted)
+        for outcome in alone:
+            other = beside[outcome.spec]
+            assert [encode(s) for s in samples([other])] == [encode(s) for s in samples([outcome])]  # type: ignore[list-item]
 
 
 def test_mixing_follows_its_probability_and_names_who_acted() -> None:
