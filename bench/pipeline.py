@@ -6,7 +6,8 @@ S = 2. Throughputs are fresh samples per second over the student's rounds, start
 
 Where a round takes P to be played and L to be trained on, asynchrony hides the shorter of the two, and of P
 also the end, when a few long episodes keep the rest waiting: with S > 0 the next round's begin meanwhile. The
-slow teacher's runs have `SLOW` settings, with which P is the longer, as it is where a teacher is slow.
+slow teacher's runs have `SLOW` settings, with which P and L are nearly equal. What asynchrony can gain is
+bounded by what lockstep leaves idle: `async_gain_limit` is one by the share of the cores' time that it uses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from actors.ray_parts import Parts
 from actors.teacher import TeacherMaker
 from actors.types import PlaySettings
+from bench.busy import Busy
 from bench.rows import row, say
 from cluster.config import RunConfig, load_config
 from cluster.metrics import read_metrics
@@ -49,6 +51,7 @@ OVERRIDES = [
     "distil.rounds=5",
     "distil.episodes_per_round=48",
     "learner.steps_per_version=60",
+    "learner.bf16=mixed",  # as the presets have it
     "cluster.hosts=2",
     "cluster.worlds_per_host=24",
 ]
@@ -110,18 +113,22 @@ def run() -> list[dict[str, Any]]:
     rows = [row(f"{name}_alone_samples_per_s", rate, "samples/s") for name, rate in stages.items()]
     rows.append(row("pipeline_efficiency", whole["rate"], "samples/s", f"{slowest} alone", stages[slowest]))
     rows.append(row("async_gain", paced["rate"], "samples/s", "S = 0", lockstep["rate"]))
+    rows.append(row("async_gain_limit", 1.0 / lockstep["busy"], "times the samples/s of S = 0"))
     rows.append(row("max_staleness_minus_bound", max(paced["lag"] - bound, whole["lag"] - 1), "versions"))
     return rows
 
 
 def _rounds(config: RunConfig, machinery: type[RayMachinery]) -> dict[str, float]:
-    """Run the distiller; the fresh samples per second from the first student round's end to the last's."""
-    folder = train_phases(config, None, machinery)
+    """Run the distiller; from the first student round's end to the last's: fresh samples per second, the
+    share of the cores' time that was used, and the greatest lag."""
+    with Busy() as busy:
+        folder = train_phases(config, None, machinery)
     learn = [record for record in read_metrics(folder.metrics_file) if record["kind"] == "learn"]
     rounds = [record for record in learn if record["step"] >= 2]
     seconds = rounds[-1]["time"] - rounds[0]["time"]
     return {
         "rate": sum(record["fresh"] for record in rounds[1:]) / seconds,
+        "busy": busy.share(rounds[0]["time"], rounds[-1]["time"]),
         "lag": max(record["lag_max"] for record in rounds),
     }
 
