@@ -57,6 +57,7 @@ def start_ray(object_store_mb: int, settings: Mapping[str, str] | None = None) -
             ray.init(runtime_env=runtime, logging_level=logging.WARNING)
             return
         ray.init(
+            address="local",  # with none, Ray would join whatever `ray start` left on this machine
             include_dashboard=False,
             object_store_memory=object_store_mb * MIB,
             runtime_env=runtime,

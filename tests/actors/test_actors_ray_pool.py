@@ -52,6 +52,7 @@ def parts(mischief: dict[int, str] | None = None, student: Callable[[], ToyStude
 def cluster() -> Iterator[None]:
     tests = Path(toy.__file__).parent
     ray.init(
+        address="local",
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=256 * 2**20,

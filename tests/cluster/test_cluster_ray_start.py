@@ -40,6 +40,7 @@ def test_workers_find_what_is_on_the_users_pythonpath(
     monkeypatch.delenv("PYTHONPATH")
     ray_start.start_ray(100)
     assert started["runtime_env"]["env_vars"]["PYTHONPATH"] == str(ray_start.ROOT)
+    assert started["address"] == "local", "another cluster on this machine is joined only by its name"
 
 
 @pytest.mark.parametrize(

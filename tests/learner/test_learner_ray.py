@@ -28,7 +28,9 @@ def stream(version: int) -> list[Sample]:
 
 @pytest.fixture
 def cluster() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=200_000_000, log_to_driver=False)
+    ray.init(
+        "local", num_cpus=2, include_dashboard=False, object_store_memory=200_000_000, log_to_driver=False
+    )
     yield
     ray.shutdown()
 
