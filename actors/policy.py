@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # hosts import this module, and need no torch
     from torch import Tensor
 
 KEPT = 3
-"""Versions that a server holds: under bounded staleness a few are asked for at the same time."""
+"""Versions that a server holds at least: under bounded staleness S, S + 1 are asked for at the same time."""
 
 
 class ServedStudent(Protocol):
@@ -67,10 +67,11 @@ class PolicyServer:
     """Holds one student. `None` names the weights that it was loaded with, a version those that were
     published as it."""
 
-    def __init__(self, load_student: Callable[[], ServedStudent]) -> None:
+    def __init__(self, load_student: Callable[[], ServedStudent], kept: int = KEPT) -> None:
         self._student = load_student()
+        self._kept = max(1, kept)
         self._first = {name: value.clone() for name, value in self._student.weights().items()}
-        self._snapshots: dict[int, Snapshot] = {}
+        self._snapshots: dict[int, Snapshot] = {}  # the one used last comes last
         self._active: int | None = None
 
     def has(self, weights: int) -> bool:
@@ -78,13 +79,15 @@ class PolicyServer:
         return weights in self._snapshots
 
     def load(self, snapshot: Snapshot) -> None:
-        """Take in a version; the oldest of more than `KEPT` is let go. Raises ValueError for damaged ones."""
+        """Take in a version; of more than `kept`, those used longest ago are let go. Raises ValueError for
+        damaged ones."""
         snapshot.verify()
+        self._snapshots.pop(snapshot.version, None)
         self._snapshots[snapshot.version] = snapshot
-        for oldest in sorted(self._snapshots)[:-KEPT]:
-            if oldest == self._active:
+        for unused in list(self._snapshots)[: -self._kept]:
+            if unused == self._active:
                 self._activate(None)
-            del self._snapshots[oldest]
+            del self._snapshots[unused]
 
     def decide(
         self,
@@ -100,6 +103,8 @@ class PolicyServer:
         return self._student.decide(prompts, temperature, seeds, version)
 
     def _activate(self, weights: int | None) -> None:
+        if weights is not None:
+            self._snapshots[weights] = self._snapshots.pop(weights)
         if weights == self._active:
             return
         if weights is None:

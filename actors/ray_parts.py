@@ -19,7 +19,7 @@ import numba.core.event
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
-from actors.policy import PolicyServer, ServedStudent
+from actors.policy import KEPT, PolicyServer, ServedStudent
 from actors.rollout import Rollout
 from actors.teacher import TeacherMaker, TeacherReplica
 from actors.types import Answer, Assignment, EpisodeOutcome, Progress, State
@@ -29,7 +29,8 @@ from worlds.base import World
 from worlds.types import EpisodeSpec
 
 AHEAD = 8
-"""Questions that a host may have open at a teacher; labels come in while the episode goes on."""
+"""Questions (of a batch of states each) that a host may have open at its teacher; labels come in while the
+episodes go on."""
 
 FETCH_S = 60.0
 """Seconds that fetching a version's weights may take."""
@@ -50,13 +51,15 @@ def give_way() -> None:
 @dataclass(frozen=True)
 class Parts:
     """How each process makes what it holds (all picklable): worlds by suite, teachers by name ("teacher",
-    "expert") and suite, the student. `teacher_threads` > 1 is for teachers that wait for a model far away."""
+    "expert") and suite, the student. `teacher_threads` > 1 is for teachers that wait for a model far away;
+    `versions` is how many of the student's a policy keeps at hand."""
 
     world: Callable[[str], World]
     teachers: Mapping[str, TeacherMaker]
     student: Callable[[], ServedStudent]
     memory_notes: bool = True
     teacher_threads: int = 1
+    versions: int = KEPT
 
 
 class PartDown(RuntimeError):
@@ -140,20 +143,21 @@ class RemoteAnswer:
 
 @dataclass
 class RemoteLabeler:
-    """A teacher in another process. Questions are answered while the host goes on, up to `AHEAD` of them."""
+    """A teacher in another process. Questions are answered while the host goes on, up to `AHEAD` of those in
+    `opened`, which all labelers of a host share."""
 
     name: str
     remote: Remote
-    _open: deque[Any] = field(default_factory=deque)
+    opened: deque[RemoteAnswer] = field(default_factory=deque)
     _versions: dict[str, str] = field(default_factory=dict)
 
     def ask(self, states: Sequence[State]) -> Answer:
         """See `types.Labeler`."""
-        while len(self._open) >= AHEAD:
-            self.remote.get(self._open.popleft())
-        call = self.remote.handle.label_batch.remote(self.name, list(states))
-        self._open.append(call)
-        return RemoteAnswer(self.remote, call)
+        while len(self.opened) >= AHEAD:
+            self.opened.popleft()()
+        answer = RemoteAnswer(self.remote, self.remote.handle.label_batch.remote(self.name, list(states)))
+        self.opened.append(answer)
+        return answer
 
     def version(self, suite: str) -> str:
         """See `types.Labeler`."""
@@ -165,9 +169,9 @@ class RemoteLabeler:
 class PolicyProcess(PolicyServer):
     """A `PolicyServer` that fetches the versions it lacks."""
 
-    def __init__(self, load_student: Callable[[], ServedStudent]) -> None:
+    def __init__(self, load_student: Callable[[], ServedStudent], kept: int) -> None:
         give_way()
-        super().__init__(load_student)
+        super().__init__(load_student, kept)
 
     def decide_with(
         self,
@@ -240,6 +244,7 @@ class Host:
         if os.getpgrp() != os.getpid():
             os.setpgid(0, 0)
         self._assigned: queue.SimpleQueue[Assignment] = queue.SimpleQueue()
+        self._opened: deque[RemoteAnswer] = deque()
         self._rollout = Rollout(parts.world, width, run_seed, parts.memory_notes, attempts=1)
         self._compiling = Compiling(self._rollout)
         numba.core.event.register("numba:compile", self._compiling)
@@ -259,11 +264,12 @@ class Host:
         self._assigned.put(assignment)
 
     def play(self, first: int) -> Iterator[tuple[int, EpisodeOutcome]]:
-        """Stream (assignment's number, outcome), each as it ends, of assignment `first` and of those that
-        come while it is played. What was assigned before it is passed over: the pool took it back when an
+        """Stream (assignment's number, outcome), each as it ends, of the assignments from number `first` on
+        that are there or come meanwhile. Those before it are passed over: the pool took them back when an
         earlier call raised.
 
-        Raises TimeoutError where assignment `first` does not come."""
+        Raises TimeoutError where none comes."""
+        self._opened.clear()
         opening = [self._wait_for(first)]
 
         def more() -> list[Assignment]:
@@ -271,21 +277,27 @@ class Host:
             opening.clear()
             while not self._assigned.empty():
                 given.append(self._assigned.get_nowait())
-            return given
+            return [self._taken_up(assignment) for assignment in given if assignment.number >= first]
 
         yield from self._rollout.serve(more)
 
-    def _wait_for(self, number: int) -> Assignment:
+    def _wait_for(self, first: int) -> Assignment:
         end_s = time.monotonic() + ASSIGN_S
         while True:
             try:
                 assignment = self._assigned.get(timeout=max(0.0, end_s - time.monotonic()))
             except queue.Empty as error:
                 raise TimeoutError(
-                    f"assignment {number} did not reach its host within {ASSIGN_S:g} s"
+                    f"assignment {first} did not reach its host within {ASSIGN_S:g} s"
                 ) from error
-            if assignment.number >= number:
+            if assignment.number >= first:
                 return assignment
+
+    def _taken_up(self, assignment: Assignment) -> Assignment:
+        """The assignment; its questions count together with those of the host's others."""
+        if isinstance(assignment.labeler, RemoteLabeler):
+            assignment.labeler.opened = self._opened
+        return assignment
 
 
 def told(error: BaseException) -> str:

@@ -237,12 +237,13 @@ class RayRollouts:
             slot.stream = slot.handle.play.options(num_returns="streaming").remote(slot.first)
 
     def _assign(self, slot: _Slot) -> None:
-        """Give a host more episodes as soon as some of its worlds have none."""
+        """Keep a host in work: as many episodes in store as it plays at a time, filled up when half are
+        used up. (Some that a host holds have ended, and wait for their labels.)"""
         width, held = self._config.worlds_per_host, list(slot.batches.values())
-        left = sum(len(self._books.held(batch)) for batch in held)
-        if left >= width or not self._books.ready:
+        room = 2 * width - sum(len(self._books.held(batch)) for batch in held)
+        if 2 * room < width:
             return
-        batch = self._books.next_batch(2 * width - left, self._config.hosts, held)
+        batch = self._books.next_batch(room, self._config.hosts, held)
         if batch is None:
             return
         job, number = batch.job, next(self._assignments)
@@ -273,19 +274,22 @@ class RayRollouts:
             self._host_down(slot, f"was lost: {told(error)}")
 
     def _take(self, slot: _Slot) -> None:
-        """Take the next outcome off a host's stream, or its end."""
-        try:
-            reference = next(slot.stream)
-        except StopIteration:
-            slot.stream = None
-            if slot.first in slot.batches:
-                self._books.give_back([slot.batches.pop(slot.first)])
-            return
+        """Take what is there off a host's stream: outcomes, or its end."""
+        while slot.stream is not None and ray.wait([slot.stream], timeout=0)[0]:
+            try:
+                self._take_one(slot, next(slot.stream))
+            except StopIteration:
+                slot.stream = None
+                # It has ended those that it found; one that came too late for it is the next call's first.
+                if slot.first in slot.batches:
+                    self._books.give_back([slot.batches.pop(slot.first)])
+
+    def _take_one(self, slot: _Slot, reference: Any) -> None:
         # What Ray hands out are views that pin its object store; samples live long.
         number, outcome = copy.deepcopy(ray.get(reference, timeout=SHORT_S))
         batch = slot.batches.get(number)
         if batch is None:
-            return  # it was given back before the host knew
+            return  # given back: whoever plays it now tells
         if isinstance(outcome, EpisodeFailure):
             log.warning("%s broke its world in host %d: %s", outcome.spec, slot.number, outcome.reason)
             failure = self._books.episode_failed(batch.job, outcome.spec, outcome.reason)
@@ -377,7 +381,7 @@ class RayRollouts:
             made = ray.remote(PolicyProcess).options(
                 num_cpus=self._config.cpus_policy, num_gpus=self._config.gpus_policy, **options
             )
-            server.handle = made.remote(self._parts.student)
+            server.handle = made.remote(self._parts.student, self._parts.versions)
         else:
             # A far teacher's questions overlap: each thread waits for one answer, whoever asked.
             made = ray.remote(TeacherServer).options(

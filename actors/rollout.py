@@ -149,11 +149,11 @@ class Rollout:
                         waiting.append(replace(seat.ticket, attempt=seat.ticket.attempt + 1))
                         continue
                     ended.append(seat)
+                must_wait = not (seats or waiting)
                 while ended and (
-                    ended[0].ticket.cast.labelled(ended[0])
-                    or len(ended) > self.width
-                    or not (seats or waiting)
+                    must_wait or len(ended) > self.width or ended[0].ticket.cast.labelled(ended[0])
                 ):
+                    must_wait = False  # once: more may have come meanwhile
                     seat = ended.popleft()
                     outcome = seat.ticket.cast.outcome(seat)
                     self.enter("idle")

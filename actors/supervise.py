@@ -72,11 +72,6 @@ class Supervisor(Generic[JobT]):
         """Episodes that have not left yet."""
         return len(self._owed)
 
-    @property
-    def ready(self) -> bool:
-        """Whether there is a batch to hand out."""
-        return bool(self._waiting or self._retries)
-
     def submit(self, job: JobT, specs: Sequence[EpisodeSpec]) -> None:
         """Owe these episodes of `job`. One that is owed already is not owed twice."""
         fresh = [spec for spec in dict.fromkeys(specs) if (job, spec) not in self._owed]
@@ -146,22 +141,25 @@ class Supervisor(Generic[JobT]):
     def host_died(
         self, batches: Sequence[Batch[JobT]], reason: str, culprit: EpisodeSpec | None = None
     ) -> tuple[JobT, EpisodeFailure] | None:
-        """The host of `batches` is gone. With a `culprit` (or an episode that was alone) that one gets a
-        strike, as in `episode_failed`, whose failure is returned with its job; otherwise what is left of each
-        batch is tried again in two halves, and the machinery gets the blame."""
-        left = [(batch.job, self._let_go(batch)) for batch in batches]
-        together = [(job, spec) for job, specs in left for spec in specs]
+        """The host of `batches` is gone. With a `culprit` (in the first batch that has it), or an episode
+        that was alone, that one gets a strike, as in `episode_failed`, whose failure is returned with its
+        job. Otherwise what is left of each job is tried again in two halves, and the machinery gets the
+        blame."""
+        left: dict[JobT, list[EpisodeSpec]] = {}
+        for batch in batches:
+            left.setdefault(batch.job, []).extend(self._let_go(batch))
+        together = [(job, spec) for job, specs in left.items() for spec in specs]
         struck = next((one for one in together if one[1] == culprit), None)
         if struck is None and len(together) == 1:
             struck = together[0]
         if struck is not None:
-            for job, specs in reversed(left):
+            for job, specs in reversed(left.items()):
                 others = tuple(spec for spec in specs if (job, spec) != struck)
                 if others:
                     self._waiting.appendleft(Batch(job, others))
             failure = self.episode_failed(*struck, reason, suspect=True)
             return None if failure is None else (struck[0], failure)
-        for job, specs in left:
+        for job, specs in left.items():
             half = (len(specs) + 1) // 2
             for part in (specs[:half], specs[half:]):
                 if part:
@@ -174,7 +172,8 @@ class Supervisor(Generic[JobT]):
         for batch in reversed(batches):
             left = self._let_go(batch)
             if left:
-                self._waiting.appendleft(Batch(batch.job, tuple(left)))
+                queue = self._retries if batch.suspect else self._waiting
+                queue.appendleft(Batch(batch.job, tuple(left), batch.suspect))
 
     def infra_failed(self, reason: str) -> float:
         """A failure of machinery; returns the seconds to wait before the part is started again. Raises

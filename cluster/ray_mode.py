@@ -15,6 +15,7 @@ from pathlib import Path
 
 import ray
 
+from actors.policy import KEPT
 from actors.ray_desk import journal_of, start_desk
 from actors.ray_parts import AHEAD, Parts
 from actors.ray_pool import PoolConfig, RayRollouts
@@ -112,6 +113,7 @@ class RayMachinery:
             teacher_threads=1 if self._desk is None else open_labels,
             student=partial(Student.load, absolute),
             memory_notes=student.memory_notes,
+            versions=max(KEPT, config.distil.staleness + 1),
         )
 
     def learning(

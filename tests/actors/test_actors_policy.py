@@ -50,6 +50,18 @@ def test_old_versions_are_let_go_even_while_one_is_active() -> None:
     assert confidence(server, KEPT + 1) > confidence(server, 2)
 
 
+def test_versions_in_turn_are_answered_though_there_are_more_than_are_kept() -> None:
+    server = PolicyServer(lambda: ToyStudent(), kept=2)
+    said: dict[int, set[float]] = {}
+    for version in [1, 2, 3, 1, 3, 2, 1]:
+        if not server.has(version):
+            server.load(weights(version, float(version)))
+        said.setdefault(version, set()).add(confidence(server, version))
+    assert all(len(values) == 1 for values in said.values())
+    assert max(said[1]) < max(said[2]) < max(said[3])
+    assert [server.has(version) for version in (1, 2, 3)] == [True, True, False], "the last used two"
+
+
 def test_damaged_weights_are_refused() -> None:
     server = PolicyServer(lambda: ToyStudent())
     damaged = weights(1, 1.0)

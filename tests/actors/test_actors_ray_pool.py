@@ -126,17 +126,30 @@ def test_the_same_samples_as_in_one_process_with_two_versions_at_once(pool: RayR
     assert set(pool.seconds()) >= {"simulator", "policy", "teacher"}
 
 
-def test_a_host_begins_the_next_job_while_the_last_one_ends(cluster: None) -> None:
-    rollouts = RayRollouts(parts(), PoolConfig(hosts=1, worlds_per_host=3, step_s=4.0, call_s=60.0), 7)
+def test_one_host_plays_more_versions_at_once_than_a_policy_keeps_and_its_policy_dies(cluster: None) -> None:
+    config = PoolConfig(hosts=1, worlds_per_host=12, step_s=4.0, call_s=60.0)
+    rollouts = RayRollouts(replace(parts(), versions=2), config, 7, InfraBudget(8, 0.1, 1.0))
+    plays = {v: PlaySettings(version=v, mix=0.3, temperature=1.0) for v in (1, 2, 3)}
+    found: dict[tuple[int, int], EpisodeOutcome] = {}
     came: list[int] = []
     try:
-        rollouts.submit(Job(0, tuple(specs(6))))
-        rollouts.submit(Job(1, tuple(specs(9)), reached_by="expert"))
-        while len(came) < 15:
-            came += [chunk for chunk, _ in rollouts.results(1.0)]
+        for version, play in plays.items():
+            rollouts.publish(snapshot(version, {"skill": torch.tensor([float(version)])}))
+            rollouts.submit(Job(version, tuple(specs(8)), settings=play))
+        end = time.monotonic() + LIMIT_S
+        while len(found) < 24:
+            assert time.monotonic() < end, f"only {len(found)} came back"
+            for chunk, outcome in rollouts.results(0.1):
+                if not found:
+                    ray.kill(rollouts._policies[0].handle)
+                found[chunk, outcome.spec.index] = outcome
+                came.append(chunk)
     finally:
         rollouts.close()
-    assert came != sorted(came)
+    assert came != sorted(came), "a job began before the one before it had ended"
+    for version, play in plays.items():
+        for outcome in alone(8, skill=float(version), settings=play):
+            assert records(found[version, outcome.spec.index]) == records(outcome)
 
 
 def test_a_killed_host_is_named_and_replaced_and_its_children_end(

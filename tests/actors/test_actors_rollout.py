@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import pairwise
 
 import numba
@@ -13,7 +14,7 @@ from toy import ToyStudent, ToyTeacher, ToyWorld, specs
 
 from actors.codec import decode, encode, order_of
 from actors.policies import BlankPolicy, LabelPolicy, RandomPolicy, StudentPolicy
-from actors.ray_parts import Compiling
+from actors.ray_parts import AHEAD, Compiling, RemoteAnswer, RemoteLabeler
 from actors.rollout import Rollout
 from actors.teacher import TeacherReplica
 from actors.types import Assignment, EpisodeFailure, EpisodeResult, PlaySettings, State
@@ -151,6 +152,30 @@ def test_where_one_assignment_leaves_worlds_free_the_next_one_begins() -> None:
         for outcome in alone:
             other = beside[outcome.spec]
             assert [encode(s) for s in samples([other])] == [encode(s) for s in samples([outcome])]  # type: ignore[list-item]
+
+
+def test_a_hosts_open_questions_are_counted_over_all_its_jobs() -> None:
+    counts = {"open": 0, "most": 0}
+
+    class Near:
+        def __init__(self) -> None:
+            self.handle = self
+            self.label_batch = self
+
+        def remote(self, *_: object) -> object:
+            counts["open"] += 1
+            counts["most"] = max(counts["most"], counts["open"])
+            return object()
+
+        def get(self, _: object) -> list[Label]:
+            counts["open"] -= 1
+            return []
+
+    shared: deque[RemoteAnswer] = deque()
+    labelers = [RemoteLabeler("teacher", Near(), shared) for _ in range(3)]  # type: ignore[arg-type]
+    for turn in range(40):
+        labelers[turn % 3].ask([])
+    assert counts["most"] == AHEAD
 
 
 def test_mixing_follows_its_probability_and_names_who_acted() -> None:

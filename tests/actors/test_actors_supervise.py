@@ -97,6 +97,22 @@ def test_a_deadly_episode_is_found_among_its_neighbours_and_they_are_not_blamed(
     assert deaths <= 6
 
 
+def test_after_a_death_each_job_is_halved_and_what_is_given_back_stays_suspect() -> None:
+    books: Supervisor[str] = Supervisor(PLENTY)
+    books.submit("a", specs(9))
+    held = [batch for limit in (4, 3, 2) if (batch := books.next_batch(limit, 1))]
+    assert [len(batch.specs) for batch in held] == [4, 3, 2]
+    assert books.host_died(held, "died") is None
+    first = books.next_batch(9, hosts=1)
+    assert first is not None
+    assert (len(first.specs), first.suspect) == (5, True)
+    assert books.finished("a", first.specs[0])
+    books.give_back([first])
+    again = books.next_batch(9, hosts=1)
+    assert again is not None
+    assert (again.specs, again.suspect) == (first.specs[1:], True)
+
+
 def test_a_hang_is_blamed_on_the_episode_that_hung() -> None:
     books: Supervisor[str] = Supervisor(InfraBudget(consecutive=0), DataBudget(attempts=2))
     books.submit("job", specs(4))
