@@ -62,8 +62,9 @@ quick slow: export CUDA_VISIBLE_DEVICES :=
 quick: $(BIN)/.dev $(BIN)/.compiled  ## the quick tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
+# They wait more than they compute: two at a time.
 slow: $(BIN)/.dev $(BIN)/.compiled browser  ## the long tests: Ray clusters, DeepSpeed ranks, kills, whole runs, a browser
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --timeout=600
 
 cuda: $(BIN)/.dev  ## the learner's tests on a GPU (`make test` hides it)
 	$(BIN)/python -m pytest tests/learner/test_learner_cuda.py
