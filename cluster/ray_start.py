@@ -18,6 +18,9 @@ from cluster.run import RunFailed
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 2**20
+NICENESS = {"RAY_worker_niceness": "5"}
+"""Of the workers of a cluster that is started here, in place of 15: behind the driver and Ray itself, with
+room between a learner and the players, who give way to it (`actors.ray_parts.YIELD`; 19 is the most)."""
 # What workers must know of this process: where compiled code is cached, and that one thread is enough.
 PASSED_ON = ("NUMBA_CACHE_DIR", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "RETORT_DEBUG")
 
@@ -45,7 +48,7 @@ def start_ray(object_store_mb: int, settings: Mapping[str, str] | None = None) -
     """Join the cluster that RAY_ADDRESS names, else start one with Ray's token authentication and with
     `settings` (environment variables of Ray's)."""
     if "RAY_ADDRESS" not in os.environ:
-        os.environ.update(settings or {})
+        os.environ.update({**NICENESS, **(settings or {})})
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     # What the user's PYTHONPATH holds (their own world, say) is there in the workers too.
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
