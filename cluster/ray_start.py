@@ -46,9 +46,9 @@ def told(what: str) -> Iterator[None]:
 
 def start_ray(object_store_mb: int, settings: Mapping[str, str] | None = None) -> None:
     """Join the cluster that RAY_ADDRESS names, else start one with Ray's token authentication and with
-    `settings` (environment variables of Ray's)."""
+    `settings` (environment variables of Ray's; where neither they nor the user's own have it, `NICENESS`)."""
     if "RAY_ADDRESS" not in os.environ:
-        os.environ.update({**NICENESS, **(settings or {})})
+        os.environ.update({**NICENESS, **os.environ, **(settings or {})})
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     # What the user's PYTHONPATH holds (their own world, say) is there in the workers too.
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
