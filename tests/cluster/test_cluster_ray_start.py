@@ -30,8 +30,9 @@ def configured(*overrides: str) -> RunConfig:
     return load_config(Path("configs/demo.yaml"), overrides)
 
 
+@pytest.mark.usefixtures("started")
 def test_the_niceness_of_workers_is_ours_unless_somebody_chose_another(
-    started: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (name,) = ray_start.NICENESS
     for own, settings, used in [("", {}, "5"), ("9", {}, "9"), ("9", {name: "0"}, "0")]:
@@ -40,7 +41,6 @@ def test_the_niceness_of_workers_is_ours_unless_somebody_chose_another(
             monkeypatch.delenv(name)
         ray_start.start_ray(100, settings)
         assert os.environ[name] == used
-    assert started
 
 
 def test_workers_find_what_is_on_the_users_pythonpath(
