@@ -30,7 +30,7 @@ from actors.types import (
     derive_seed,
 )
 from student.prompts import build_prompt
-from student.types import Sample
+from student.types import Decision, Sample
 from teachers.types import Role
 from worlds.base import World, join_reply
 from worlds.types import EpisodeSpec, Mirror, Outcome
@@ -199,13 +199,15 @@ class Rollout:
         return seat
 
     def _step_all(self, seats: Sequence[_Seat]) -> None:
-        """One step of every episode: each cast decides for its own in one batch."""
+        """One step of every episode: each cast decides for its own in one batch. Teachers answer all of
+        them at the same time."""
         casts: dict[_Cast, list[_Seat]] = {}
         for seat in seats:
             if not seat.broken:
                 casts.setdefault(seat.ticket.cast, []).append(seat)
-        for cast, own in casts.items():
-            cast.decide(own)
+        deciding = [cast.decide(own) for cast, own in casts.items()]
+        while deciding:
+            deciding = [one for one in deciding if next(one, None) is not None]
         for seat in seats:
             if not seat.broken:
                 self._step(seat)
@@ -243,8 +245,9 @@ class _Cast:
     labeler: Labeler | None
     settings: PlaySettings
 
-    def decide(self, seats: list[_Seat]) -> None:
-        """Fill `seat.now`: the roles speak from the top down, each in one batch."""
+    def decide(self, seats: list[_Seat]) -> Iterator[Role]:
+        """Fill `seat.now`: the roles speak from the top down, each in one batch. Yields the role whenever the
+        teacher has been asked and may be waited for."""
         for seat in seats:
             seat.now = []
         for role in self.settings.roles:
@@ -254,27 +257,35 @@ class _Cast:
                 return
             self.rollout.enter("teacher")
             advice = Advice(self.labeler.ask(states)) if self.labeler is not None else None
+            # A pair needs the student's reply also where the teacher moves; a pure demonstration has none.
+            paired = self.policy.learns and self.settings.mix < 1
+            decisions = self._asked(seats, states, role, range(len(seats))) if paired else {}
+            yield role
+            self.rollout.enter("teacher")
             taught = [
                 advice is not None and self._coin(seat) and advice.labels[row].valid
                 for row, seat in enumerate(seats)
             ]
-            # A pair needs the student's reply also where the teacher moves; a pure demonstration has none.
-            paired = self.policy.learns and self.settings.mix < 1
-            asked = [row for row in range(len(seats)) if paired or not taught[row]]
-            self.rollout.enter("policy")
-            seeds = [self._seed(seats[row], role) for row in asked]
-            answers = (
-                self.policy.act([states[row] for row in asked], self.settings.temperature, seeds)
-                if asked
-                else []
-            )
-            decisions = dict(zip(asked, answers, strict=True))
+            if not paired:
+                alone = [row for row in range(len(seats)) if not taught[row]]
+                decisions = self._asked(seats, states, role, alone)
             states = [replace(state, mirror=None) for state in states]  # a mirror is big, and has been read
             for row, seat in enumerate(seats):
                 seat.model_calls += row in decisions
                 seat.now.append(
                     self._turn(Turn(states[row], seat.step, decisions.get(row), advice, row), taught[row])
                 )
+
+    def _asked(
+        self, seats: Sequence[_Seat], states: Sequence[State], role: Role, rows: Sequence[int]
+    ) -> dict[int, Decision]:
+        """What the policy decides in these rows."""
+        if not rows:
+            return {}
+        self.rollout.enter("policy")
+        seeds = [self._seed(seats[row], role) for row in rows]
+        answers = self.policy.act([states[row] for row in rows], self.settings.temperature, seeds)
+        return dict(zip(rows, answers, strict=True))
 
     def labelled(self, seat: _Seat) -> bool:
         """Whether the labels of an episode's last step are there: those before were asked for earlier."""

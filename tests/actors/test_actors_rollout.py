@@ -60,21 +60,24 @@ def test_an_episode_does_not_depend_on_its_batch() -> None:
 
 
 class Distant:
-    """A teacher whose labels are there only once somebody waits for them."""
+    """A teacher whose labels are there only once somebody waits for them; `told` says what came when."""
 
     name = "teacher"
 
-    def __init__(self) -> None:
+    def __init__(self, told: list[str] | None = None) -> None:
         self._near = teacher()
+        self.told = [] if told is None else told
 
     def version(self, suite: str) -> str:
         return self._near.version(suite)
 
     def ask(self, states: list[State]) -> object:
-        given = self._near.ask(states)
+        given, told = self._near.ask(states), self.told
+        told.append("asked")
 
         class Later:
             def __call__(self) -> list[Label]:
+                told.append("waited")
                 return given()
 
             def ready(self) -> bool:
@@ -152,6 +155,34 @@ def test_where_one_assignment_leaves_worlds_free_the_next_one_begins() -> None:
         for outcome in alone:
             other = beside[outcome.spec]
             assert [encode(s) for s in samples([other])] == [encode(s) for s in samples([outcome])]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("mix", [0.99, 1.0])
+def test_teachers_are_waited_for_once_all_jobs_have_asked_and_students_decided(mix: float) -> None:
+    """Where the teacher moves: two jobs wait at the same time, and the student's own replies (a pure
+    demonstration needs none) are made meanwhile."""
+    told: list[str] = []
+
+    class Telling(ToyStudent):
+        def decide(self, *asked: object) -> list[Decision]:  # type: ignore[override]
+            told.append("decided")
+            return super().decide(*asked)  # type: ignore[arg-type]
+
+    given = [
+        Assignment(
+            job,
+            job,
+            tuple(specs(2, 50 * job)),
+            StudentPolicy(Telling(1.0)),
+            Distant(told),  # type: ignore[arg-type]
+            PlaySettings(mix=mix, temperature=1.0),
+        )
+        for job in range(2)
+    ]
+    rollout = Rollout(lambda _: ToyWorld(), 4, run_seed=7)
+    list(rollout.serve(lambda: [given.pop() for _ in list(given)]))
+    one = ["asked", "decided"] if mix < 1 else ["asked"]
+    assert told[: 2 * len(one) + 2] == [*one, *one, "waited", "waited"]
 
 
 def test_a_hosts_open_questions_are_counted_over_all_its_jobs() -> None:
