@@ -38,7 +38,7 @@ FETCH_S = 60.0
 ASSIGN_S = 60.0
 """Seconds that an assignment may be under way to its host."""
 
-YIELD = 10
+YIELD = 14
 """By how much the processes of the pool are nicer than Ray made them. Where a learner shares their cores it
 goes first: if it is what a run waits for, they are ahead of it anyway; if they are, it sleeps."""
 

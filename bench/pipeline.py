@@ -40,9 +40,8 @@ from teachers.types import Label, Role, Teacher
 from worlds.types import EpisodeSpec, Mirror, Observation
 
 ANSWER_S = 0.5
-THREADS = 48
-"""Questions that the slow teacher takes at once. With so many a round takes about as long to be played as to
-be trained on, which is where asynchrony gains most."""
+THREADS = 64
+"""Questions that the slow teacher takes at once: one of every world."""
 OVERRIDES = [
     "name=bench",
     "suites=[voxel/goal_name]",
@@ -57,7 +56,9 @@ OVERRIDES = [
     "cluster.hosts=2",
     "cluster.worlds_per_host=24",
 ]
-SLOW = ["cluster.worlds_per_host=12"]
+SLOW = ["distil.mix_start=1", "distil.mix_decay=0.4", "cluster.worlds_per_host=32"]
+"""As in configs/llm-teacher.yaml, the preset for teachers that take their time. Where the teacher moves, a
+world waits for its answer; meanwhile asynchrony has the next round's episodes to play."""
 DEADLINE_S = 600.0
 
 
