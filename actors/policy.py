@@ -82,6 +82,8 @@ class PolicyServer:
         """Take in a version; of more than `kept`, those used longest ago are let go. Raises ValueError for
         damaged ones."""
         snapshot.verify()
+        if snapshot.version == self._active:
+            self._activate(None)  # what the student holds was published under this number before
         self._snapshots.pop(snapshot.version, None)
         self._snapshots[snapshot.version] = snapshot
         for unused in list(self._snapshots)[: -self._kept]:

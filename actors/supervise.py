@@ -145,10 +145,10 @@ class Supervisor(Generic[JobT]):
         that was alone, that one gets a strike, as in `episode_failed`, whose failure is returned with its
         job. Otherwise what is left of each job is tried again in two halves, and the machinery gets the
         blame."""
+        together = [(batch.job, spec) for batch in batches for spec in self._let_go(batch)]
         left: dict[JobT, list[EpisodeSpec]] = {}
-        for batch in batches:
-            left.setdefault(batch.job, []).extend(self._let_go(batch))
-        together = [(job, spec) for job, specs in left.items() for spec in specs]
+        for job, spec in together:
+            left.setdefault(job, []).append(spec)
         struck = next((one for one in together if one[1] == culprit), None)
         if struck is None and len(together) == 1:
             struck = together[0]

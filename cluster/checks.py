@@ -25,7 +25,10 @@ from worlds.types import EpisodeSpec
 
 def check_suites(config: RunConfig) -> None:
     """Raise ValueError for a suite, a difficulty or a frame size that no world or teacher has."""
-    levels = {config.distil.difficulty(index) for index in range(max(1, config.distil.rounds))}
+    distil = config.distil
+    levels = {distil.difficulty(index) for index in range(max(1, distil.rounds))}
+    if distil.adaptive and distil.rounds:
+        levels |= set(distil.curriculum)  # every round draws from all of them
     asked = {(suite, level) for suite in config.suites for level in levels}
     if config.evaluation.policies:
         suites = config.evaluation.suites or config.suites
@@ -124,7 +127,7 @@ def check_resumed(before: RunConfig, now: RunConfig) -> None:
     """Raise ValueError where the run's samples or weights would not be those of the config that it is resumed
     with: what is done already was done with the old one."""
     old, new = _flat(asdict(before)), _flat(asdict(now))
-    for key in old.keys() | new.keys():
+    for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key) and not key.startswith(MAY_CHANGE):
             raise ValueError(
                 f"{key} was {old.get(key)!r} when the run began and cannot change on --resume: leave it out, "

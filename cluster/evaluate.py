@@ -33,7 +33,7 @@ from evaluation.files import write_whole
 from evaluation.kept import KeptScores, digest_of
 from evaluation.records import CrewScore, Evaluation, Score, verdicts
 from evaluation.report import write_report
-from ledger import Ledger
+from ledger import Ledger, LedgerError
 from student.config import StudentConfig
 from student.student import Student
 from teachers.backends.types import Verdict
@@ -98,7 +98,7 @@ def evaluate_run(
         scores=scores,
         traces=[],
     )
-    aside = None if keep else set_aside(folder.evaluation_file, done)
+    aside = set_aside(folder.evaluation_file, done)
     if aside is not None:
         told = f"the evaluation before told more: it and its report are kept in {aside}"
         console.print(told, highlight=False, markup=False, soft_wrap=True)
@@ -126,7 +126,7 @@ def evaluate_run(
             config.frame_size,
             config.seed,
             config.student.memory_notes,
-            _memories(config, folder),
+            team_lessons(config, folder),
         )
         write_whole(folder.evaluation_file, done.model_dump_json())
     report = write_report(folder.path)
@@ -137,12 +137,15 @@ def evaluate_run(
     return report
 
 
-def _memories(config: RunConfig, folder: RunFolder) -> tuple[Memory, ...]:
-    """What the run's team remembers at its end."""
+def team_lessons(config: RunConfig, folder: RunFolder) -> tuple[Memory, ...]:
+    """What the run's team remembers at its end. Raises ValueError where its ledger cannot be read."""
     if not config.teacher.endpoint.reflections or not folder.ledger.is_dir():
         return ()
-    with Ledger.open(folder.ledger, writable=False) as ledger:
-        return Reflection(ledger, None, 0).known(len(make_plan(config)))
+    try:
+        with Ledger.open(folder.ledger, writable=False) as ledger:
+            return Reflection(ledger, None, 0).known(len(make_plan(config)))
+    except LedgerError as error:
+        raise ValueError(f"the team's lessons are not to be had: {error}") from error
 
 
 def _digest(config: RunConfig, folder: RunFolder, suite: str, name: str) -> str:

@@ -1,13 +1,13 @@
 """Dataclass configs from `key=value` overrides.
 
-Invariant: what cannot be composed is refused in a sentence that names the key; a number is finite.
+Invariant: what cannot be composed is refused in a sentence that names the key; a number is finite, and a
+list holds plain values.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -21,14 +21,19 @@ def compose(kind: type[T], layers: Sequence[DictConfig], overrides: Sequence[str
     """A `kind` of its defaults, then `layers`, then `overrides`.
 
     Raises ValueError for anything that cannot be composed; `hint` says where the keys are told."""
-    merged = OmegaConf.structured(kind)
+    merged, given = OmegaConf.structured(kind), ""
     try:
-        for layer in (*layers, *map(_parse, overrides)):
+        for layer in layers:
             merged = OmegaConf.merge(merged, layer)
+        for override in overrides:
+            layer, given = _parse(override), override.partition("=")[0]
+            merged = OmegaConf.merge(merged, layer)
+        given = ""
+        # Before there are objects: their own checks take a number for one that can be compared.
+        _refuse_values(OmegaConf.to_container(merged, resolve=True))
         config = OmegaConf.to_object(merged)
-        _refuse_infinite(config)
     except (OmegaConfBaseException, TypeError) as error:  # TypeError: a mapping where a list is meant
-        raise ValueError(_sentence(error, hint)) from error
+        raise ValueError(_sentence(error, given, hint)) from error
     assert isinstance(config, kind)
     return config
 
@@ -53,16 +58,23 @@ def _parse(override: str) -> DictConfig:
         ) from error
 
 
-def _refuse_infinite(part: Any, key: str = "") -> None:
-    """Raise ValueError, with its key, for a number that is none (NaN) or has no end."""
-    if is_dataclass(part):
-        for entry in fields(part):
-            _refuse_infinite(getattr(part, entry.name), f"{key}.{entry.name}" if key else entry.name)
+def _refuse_values(part: Any, key: str = "") -> None:
+    """Raise ValueError, with its key, for a number that is none (NaN) or has no end, and for a list in which
+    there are others."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            _refuse_values(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(part, (list, tuple)):
+        for value in part:
+            if isinstance(value, (list, tuple, dict)):
+                raise ValueError(f"{key} holds {value!r}: write its values in one list, such as [A, B]")
+            _refuse_values(value, key)
     elif isinstance(part, float) and not math.isfinite(part):
         raise ValueError(f"{key}={part} is no number to compute with: set a finite one")
 
 
-def _sentence(error: Any, hint: str) -> str:
-    key = getattr(error, "full_key", "") or ""
+def _sentence(error: Any, given: str, hint: str) -> str:
+    """`given` is the key of the override in hand: of a whole part or list OmegaConf names none."""
+    key = getattr(error, "full_key", "") or given
     first = str(error).splitlines()[0]
     return f"the config key {key!r} cannot be set: {first}{hint}" if key else first + hint

@@ -15,10 +15,14 @@ REPORT = "report.html"
 
 def covers(new: Evaluation, old: Evaluation) -> bool:
     """Whether `new` tells all that `old` does, of as many episodes."""
-    played = {(score.suite, score.policy): score.episodes for score in new.scores}
-    return new.split == old.split and all(
-        played.get((score.suite, score.policy), 0) >= score.episodes for score in old.scores
-    )
+    played, before = _played(new), _played(old)
+    return new.split == old.split and all(played.get(what, 0) >= count for what, count in before.items())
+
+
+def _played(evaluation: Evaluation) -> dict[tuple[str, str], int]:
+    """Episodes of each (suite, policy or number of bodies)."""
+    scores = {(score.suite, score.policy): score.episodes for score in evaluation.scores}
+    return scores | {(crew.suite, crew.named): crew.episodes for crew in evaluation.crews}
 
 
 def set_aside(file: Path, new: Evaluation) -> Path | None:
@@ -32,8 +36,11 @@ def set_aside(file: Path, new: Evaluation) -> Path | None:
     except ValueError:
         pass  # what cannot be read by this version may be by another: it is kept
     when = time.strftime("%Y%m%d-%H%M%S", time.localtime(file.stat().st_mtime))
-    folder = file.parent / "evaluations" / when
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, more = file.parent / "evaluations" / when, 1
+    while folder.exists():  # of the same second, or of the hour that a clock was put back by
+        more += 1
+        folder = folder.with_name(f"{when}-{more}")
+    folder.mkdir(parents=True)
     file.replace(folder / file.name)
     report = file.with_name(REPORT)
     if report.is_file():

@@ -93,7 +93,7 @@ def role_calls(recording: Recording, run: str | None = None, until_s: float | No
         return []
     rows = _rows(recording, run, until_s)
     whole, rounds = _sum(ALL, everything), _sum(ROUNDS, rows)
-    if not rows or rounds.calls == whole.calls:
+    if rounds.calls == whole.calls:
         return [*everything, whole]
     later = RoleCalls(
         LATER,
@@ -103,7 +103,8 @@ def role_calls(recording: Recording, run: str | None = None, until_s: float | No
         whole.cost - rounds.cost,
         labelled=False,
     )
-    return [*rows, rounds, later, whole._replace(labelled=False)]
+    # No row of rounds whose every answer had been paid before, by other runs: there is nothing to tell.
+    return [*rows, *([rounds] if rows else []), later, whole._replace(labelled=False)]
 
 
 def _rows(recording: Recording, run: str | None, until_s: float | None) -> list[RoleCalls]:

@@ -28,9 +28,10 @@ class LearnerConfig:
 
     Batches: `batch` samples make one optimiser step, over all ranks; a rank takes `batch / ranks` of them,
     `micro_batch` at a time (0: all at once). A version is `steps_per_version` steps, more when the fresh
-    samples need more. At least `replay_fraction` of every batch comes from older samples once there
-    are any; `replay_weights` maps a suite name to its relative weight in those draws (JAT's sampling
-    weights; absent: 1); older samples are read from the ledger, and `replay_cache_mib` of them kept decoded.
+    samples need more. `replay_fraction` of every batch (to the nearest sample), or more where the fresh ones
+    do not fill it, comes from older samples once there are any; `replay_weights` maps a suite name to its
+    relative weight in those draws (JAT's sampling weights; absent: 1); older samples are read from the
+    ledger, and `replay_cache_mib` of them kept decoded.
 
     DeepSpeed: `zero_stage` 0..3; `offload` keeps the optimiser's state in host memory (stages 2 and 3).
     `bf16` is "auto" (on CUDA from stage 1 on), "on", "off", or "mixed": fp32 weights, products in bf16 and

@@ -80,6 +80,8 @@ class Ledger:
             self._recover()
             self._flusher = threading.Thread(target=self._flush_often, args=(flush_s,), daemon=True)
             self._flusher.start()
+        else:
+            self._db.execute("SELECT 1 FROM metadata LIMIT 1")  # a file that is none is told here, not later
 
     @classmethod
     def open(

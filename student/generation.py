@@ -38,14 +38,15 @@ def generate(
     totals = np.zeros(len(prompts))
     open_rows = np.ones(len(prompts), bool)
     hidden, visible, used = state.hidden, state.visible, state.used.clone()
-    for _ in range(student.config.max_reply_tokens):
+    most = student.config.max_reply_tokens
+    for length in range(1, most + 1):
         logprobs = torch.log_softmax(student.policy.logits(hidden), -1).double().cpu().numpy()
         tokens = [draw(row, temperature, generator) for row, generator in zip(logprobs, draws, strict=True)]
         for row in np.flatnonzero(open_rows):
             totals[row] += logprobs[row, tokens[row]]
             open_rows[row] = tokens[row] != end
             texts[row] += [tokens[row]] if open_rows[row] else []
-        if not open_rows.any():
+        if length == most or not open_rows.any():
             break
         ids = torch.tensor(tokens, device=visible.device).unsqueeze(1)
         visible = torch.cat([visible, torch.ones_like(visible[:, :1])], dim=1)

@@ -25,7 +25,7 @@ ABSENT_PER_FRAME = 2
 def evaluate_grounding(
     student: Student, source: GroundingSource, count: int, seed: int, split: Split = "test"
 ) -> dict[str, float]:
-    """Ask about `count` frames: everything in sight, and two things that are not, per kind of question.
+    """Ask about `count` frames: everything in sight, and two things that are not.
 
     For each kind ("named", "pictured", "heard") and for "all": `exact` is the share of things in sight whose
     whole note (where and how far) is right, `placed` the share whose direction is right, `absent` the share

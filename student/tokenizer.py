@@ -1,8 +1,8 @@
 """The default student's tokenizer: one token per known word or phrase, other words spelled out in pieces.
 
 Invariant: every word of `BASE_WORDS` and of the words given to `build_tokenizer` is exactly one token, every
-phrase given to it too, and no text of a user's world is lost: an unknown word becomes the longest known
-pieces, in the end characters.
+phrase given to it too, and no ASCII text of a user's world is lost: an unknown word becomes the longest known
+pieces, in the end characters (one of more than 64 of them, or another alphabet's, becomes [UNK]).
 
 Why phrases: a note or an action that is one token makes the history of eight turns 16 tokens instead of 48,
 and a candidate one node of the trie; on two cores that halves the time of a step and of a decision.

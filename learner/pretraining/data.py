@@ -13,6 +13,7 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -212,18 +213,19 @@ class _Cached:
     def __init__(self, student: Student, visual_tokens: int) -> None:
         self.student = student
         self.run = [student.policy.model.config.image_token_id] * visual_tokens
-        self.known: dict[Any, list[int]] = _KNOWN.setdefault(id(student.tokenizer), {})
+        self.known: dict[Any, list[int]] = _KNOWN.setdefault(student.tokenizer, {})
 
     def prompt(self, text: str) -> list[int]:
-        if text not in self.known:
+        key = (text, len(self.run))
+        if key not in self.known:
             if len(self.known) > 100_000:
                 self.known.clear()
             pieces = [self.student.encode_text(piece) for piece in text.split(IMAGE)]
             ids = list(pieces[0])
             for piece in pieces[1:]:
                 ids += self.run + piece
-            self.known[text] = ids
-        return self.known[text]
+            self.known[key] = ids
+        return self.known[key]
 
     def answer(self, question: Question) -> list[int]:
         key = (question.kind == "caption", question.answer)
@@ -233,7 +235,8 @@ class _Cached:
         return self.known[key]
 
 
-_KNOWN: dict[int, dict[Any, list[int]]] = {}
+# Weakly: another student's tokenizer may come to lie where one that is gone lay.
+_KNOWN: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
 
 
 def image_batch(views: Views, images: Sequence[tuple[bool, int]]) -> list[Frame]:

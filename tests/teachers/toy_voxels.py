@@ -130,7 +130,7 @@ class ToyVoxels(World):
             "pixels": 9, "position": spot,
         }  # fmt: skip
         facts = {
-            "blocks": self.blocks, "known": self.known, "pose": pose, "bodies": [pose],
+            "blocks": self.blocks, "known": self.known, "pose": pose, "bodies": [pose], "frame_size": 64,
             "suite": "voxel/goal_name", "target": "pumpkin", "targets": np.array([spot]), "reach": 3.0,
             "visible": [thing] if self.sightings[-1] else [],
             "seen_targets": np.array([spot] * any(self.sightings)).reshape(-1, 3),

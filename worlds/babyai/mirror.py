@@ -104,13 +104,15 @@ def object_name(kind: int, colour: int) -> str:
 
 
 def describe_instruction(env: RoomGridLevel, instruction: Any) -> Instruction:
-    """What is left of `instruction`: of a sequence its unfinished parts, in the order to do them."""
+    """What is left of `instruction`: of a sequence its unfinished parts, in the order to do them; of one
+    that is done its last part."""
     kind = type(instruction).__name__
     if isinstance(instruction, verifier.SeqInstr):
         parts = [(instruction.instr_a, instruction.a_done), (instruction.instr_b, instruction.b_done)]
         if kind == "AfterInstr":
             parts.reverse()
-        left = [describe_instruction(env, part) for part, done in parts if done != "success"]
+        unfinished = [part for part, done in parts if done != "success"] or [parts[-1][0]]
+        left = [describe_instruction(env, part) for part in unfinished]
         return left[0] if len(left) == 1 else {"first": left[0], "second": left[1]}
     cells = {id(cell): (i % env.width, i // env.width) for i, cell in enumerate(env.grid.grid) if cell}
     described = {

@@ -11,6 +11,7 @@
 | `target` | name of the block, landmark or animal that the task is about ("" if none) |
 | `targets` | float (n, 3) positions x, y, z of all its true instances |
 | `reach` | distance (blocks, horizontal) at which the target counts as reached |
+| `frame_size` | pixels on a side of the frame in which things are in sight |
 | `visible` | list of {name, column 0..4, distance (blocks), pixels, position}: named things in the frame |
 | `seen_targets` | float (n, 3) instances of the target that were in view at some time in this episode |
 | `recent_targets` | float (n, 3) instances in view at one of the last `HISTORY_TURNS` decisions or now |
@@ -85,6 +86,7 @@ def build_mirror(
         "target": task.about(),
         "targets": task.targets(),
         "reach": task.reach,
+        "frame_size": body.frame_size,
         "visible": [thing.as_fact() for thing in things],
         "seen_targets": seen_targets,
         "recent_targets": recent_targets,

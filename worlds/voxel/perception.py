@@ -28,7 +28,6 @@ MIN_PIXELS = 12
 flower, so to call that "in sight" would teach guessing."""
 CLUSTER = 2
 """Blocks: a twig before a thing does not make two of it."""
-_MOST_CELLS = 1024
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,11 @@ def _hits(
     cell_HW3: NDArray[np.int16],
     animal_HW: NDArray[np.int16],
     wanted: NDArray[np.bool_],
-    most: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Distinct hit cells and animals: keys (n, 5) = (block id, animal or -1, x, z, y) and sums (n, 2) =
     (pixels, sum of pixel columns). `wanted` is by block id."""
-    keys = np.empty((most, 5), np.int32)
-    sums = np.zeros((most, 2), np.int64)
+    keys = np.empty((block_id_HW.size, 5), np.int32)
+    sums = np.zeros((block_id_HW.size, 2), np.int64)
     count = 0
     last = 0
     height, width = block_id_HW.shape
@@ -91,8 +89,6 @@ def _hits(
                     found = i
                     break
             if found < 0:
-                if count == most:
-                    continue
                 found = count
                 keys[found, 0] = block
                 keys[found, 1] = animal
@@ -164,7 +160,7 @@ def things_in_sight(
     `wanted_blocks` (bool by block id)."""
     body_x, _, body_z = (float(v) for v in state.position[b, a])
     width = rendered.block_id.shape[1]
-    keys, sums = _hits(rendered.block_id, rendered.cell, rendered.animal, wanted_blocks, _MOST_CELLS)
+    keys, sums = _hits(rendered.block_id, rendered.cell, rendered.animal, wanted_blocks)
     things = []
     for row in _gather(keys, sums, CLUSTER, body_x, body_z).tolist():
         block, animal, pixels, columns, x, z, y, *cell = row

@@ -90,7 +90,7 @@ def _copy(facts: Mapping[str, Any]) -> Skills:
         state.container_cell[0, c] = container["cell"]
         state.container_item[0, c], state.container_count[0, c] = container["items"], container["counts"]
         state.smelt_ticks[0, c] = container["smelt_ticks"]
-    return Skills(Body(sim, 0, a))
+    return Skills(Body(sim, 0, a, facts["frame_size"]))
 
 
 def _run(skills: Skills, action: str) -> Rehearsed:

@@ -98,9 +98,10 @@ class VoxelState:
         return VoxelState(**{f.name: getattr(self, f.name).copy() for f in fields(self)})
 
     def assign(self, other: VoxelState) -> None:
-        """Restore a snapshot in place. Raises ValueError when the shapes differ."""
-        for f in fields(self):
-            mine, theirs = getattr(self, f.name), getattr(other, f.name)
+        """Restore a snapshot in place. Raises ValueError, and restores nothing, when the shapes differ."""
+        pairs = [(f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        for name, mine, theirs in pairs:
             if mine.shape != theirs.shape:
-                raise ValueError(f"the snapshot's {f.name} is {theirs.shape}, the world's is {mine.shape}")
+                raise ValueError(f"the snapshot's {name} is {theirs.shape}, the world's is {mine.shape}")
+        for _, mine, theirs in pairs:
             mine[...] = theirs
