@@ -208,14 +208,15 @@ class TeacherServer:
 
 @dataclass(frozen=True)
 class Pulse:
-    """Where a host lives and what it is doing: the stage, for how many seconds, on which episode, and its
-    totals so far. While code is being compiled the stage is "start"."""
+    """Where a host lives and what it is doing: the stage, for how many seconds, on which episode of which
+    assignment, and its totals so far. While code is being compiled the stage is "start"."""
 
     pid: int
     node: str
     stage: str
     for_s: float
     spec: EpisodeSpec | None
+    number: int
     seconds: Mapping[str, float]
 
 
@@ -232,7 +233,7 @@ class Compiling(numba.core.event.Listener):
     def on_end(self, event: object) -> None:
         self.depth -= 1
         now = self._rollout.progress
-        self._rollout.enter(now.stage, now.spec)  # what comes after has its whole time
+        self._rollout.enter(now.stage, now.spec, now.number)  # what comes after has its whole time
 
 
 class Host:
@@ -256,7 +257,7 @@ class Host:
         for_s = time.monotonic() - now.since_s if now.since_s else 0.0
         stage = "start" if self._compiling.depth else now.stage
         node = ray.get_runtime_context().get_node_id()
-        return Pulse(os.getpid(), node, stage, for_s, now.spec, dict(now.seconds))
+        return Pulse(os.getpid(), node, stage, for_s, now.spec, now.number, dict(now.seconds))
 
     @ray.method(concurrency_group="watch")
     def assign(self, assignment: Assignment) -> None:

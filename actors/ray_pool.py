@@ -306,11 +306,12 @@ class RayRollouts:
             reason = (
                 f"hung: its world was busy with {pulse.spec} for {pulse.for_s:.0f} s (limit {limit_s:g} s)"
             )
-            self._host_down(slot, reason, pulse.spec)
+            batch = slot.batches.get(pulse.number)
+            self._host_down(slot, reason, (batch.job, pulse.spec) if batch and pulse.spec else None)
 
     # -- what goes wrong ----------------------------------------------------------------------
 
-    def _host_down(self, slot: _Slot, reason: str, culprit: EpisodeSpec | None = None) -> None:
+    def _host_down(self, slot: _Slot, reason: str, culprit: tuple[_Job, EpisodeSpec] | None = None) -> None:
         process = f" (process {slot.pulse.pid})" if slot.pulse else ""
         sentence = f"host {slot.number}{process} {reason}"
         log.warning("%s; it is ended with its process group, and a new one takes its place", sentence)

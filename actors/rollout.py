@@ -163,17 +163,18 @@ class Rollout:
                 self._stand(seat)
             self.enter("idle")
 
-    def enter(self, stage: str, spec: EpisodeSpec | None = None) -> None:
-        """Say what is being done from now on."""
+    def enter(self, stage: str, spec: EpisodeSpec | None = None, number: int = 0) -> None:
+        """Say what is being done from now on (`Progress`)."""
         now, progress = time.monotonic(), self.progress
         seconds = progress.seconds
         if progress.since_s:
             seconds[progress.stage] = seconds.get(progress.stage, 0.0) + now - progress.since_s
-        self.progress = Progress(stage, spec, now, seconds)
+        self.progress = Progress(stage, spec, number, now, seconds)
 
-    def enter_world(self, spec: EpisodeSpec) -> None:
+    def enter_world(self, ticket: _Ticket) -> None:
         """ "start" until a suite has made its first step in this process: its code may be compiling."""
-        self.enter("simulator" if spec.suite in self._warm else "start", spec)
+        stage = "simulator" if ticket.spec.suite in self._warm else "start"
+        self.enter(stage, ticket.spec, ticket.number)
 
     def close(self) -> None:
         """Close the worlds."""
@@ -191,7 +192,7 @@ class Rollout:
 
     def _sit(self, ticket: _Ticket) -> _Seat:
         spec = ticket.spec
-        self.enter_world(spec)
+        self.enter_world(ticket)
         spare = self._spare.get(spec.suite) if ticket.attempt == 1 else None
         seat = _Seat(spare.pop() if spare else self._make_world(spec.suite), ticket)
         with _Guard(seat, "the reset"):
@@ -213,7 +214,7 @@ class Rollout:
                 self._step(seat)
 
     def _step(self, seat: _Seat) -> None:
-        self.enter_world(seat.spec)
+        self.enter_world(seat.ticket)
         turn = seat.now[-1]
         with _Guard(seat, f"the reply {turn.reply!r}"):
             _, _, terminated, truncated, info = seat.world.step(turn.reply)
@@ -320,7 +321,7 @@ class _Cast:
         )
 
     def _state(self, seat: _Seat, role: Role) -> State | None:
-        self.rollout.enter_world(seat.spec)
+        self.rollout.enter_world(seat.ticket)
         with _Guard(seat, "observing"):
             observation = seat.world.observe()
             mirrored = self.labeler is not None or self.policy.privileged

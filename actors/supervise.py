@@ -139,17 +139,16 @@ class Supervisor(Generic[JobT]):
         return EpisodeFailure(spec, told)
 
     def host_died(
-        self, batches: Sequence[Batch[JobT]], reason: str, culprit: EpisodeSpec | None = None
+        self, batches: Sequence[Batch[JobT]], reason: str, culprit: tuple[JobT, EpisodeSpec] | None = None
     ) -> tuple[JobT, EpisodeFailure] | None:
-        """The host of `batches` is gone. With a `culprit` (in the first batch that has it), or an episode
-        that was alone, that one gets a strike, as in `episode_failed`, whose failure is returned with its
-        job. Otherwise what is left of each job is tried again in two halves, and the machinery gets the
-        blame."""
-        together = [(batch.job, spec) for batch in batches for spec in self._let_go(batch)]
+        """The host of `batches` is gone. With a `culprit` among them, or an episode that was alone, that one
+        gets a strike, as in `episode_failed`, whose failure is returned with its job. Otherwise what is left
+        of each job is tried again in two halves, and the machinery gets the blame."""
         left: dict[JobT, list[EpisodeSpec]] = {}
-        for job, spec in together:
-            left.setdefault(job, []).append(spec)
-        struck = next((one for one in together if one[1] == culprit), None)
+        for batch in batches:
+            left.setdefault(batch.job, []).extend(self._let_go(batch))
+        together = [(job, spec) for job, specs in left.items() for spec in specs]
+        struck = culprit if culprit in together else None
         if struck is None and len(together) == 1:
             struck = together[0]
         if struck is not None:

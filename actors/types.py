@@ -150,11 +150,12 @@ EpisodeOutcome = EpisodeResult | EpisodeFailure
 @dataclass
 class Progress:
     """What a player is doing, for a watcher in another thread: the stage ("simulator", "policy",
-    "teacher"), the episode it is busy with where there is one, since when (monotonic seconds), and the
-    seconds spent in each stage so far."""
+    "teacher"), the episode it is busy with where there is one and the number of its assignment, since when
+    (monotonic seconds), and the seconds spent in each stage so far."""
 
     stage: str = "idle"
     spec: EpisodeSpec | None = None
+    number: int = 0
     since_s: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -26,7 +26,7 @@ from cluster.config import RunConfig, load_config
 from cluster.plan import make_plan
 from cluster.reflection import Reflection
 from cluster.run import RunFailed, RunFolder, RunPaused
-from evaluation.archive import set_aside
+from evaluation.archive import crews_to_renew, set_aside
 from evaluation.crews import play_crews
 from evaluation.evaluate import evaluate, record
 from evaluation.files import write_whole
@@ -97,6 +97,7 @@ def evaluate_run(
         version=len(make_plan(config)),
         scores=scores,
         traces=[],
+        crews=crews_to_renew(folder.evaluation_file, config.evaluation, suites),
     )
     aside = set_aside(folder.evaluation_file, done)
     if aside is not None:

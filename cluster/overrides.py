@@ -24,10 +24,11 @@ def compose(kind: type[T], layers: Sequence[DictConfig], overrides: Sequence[str
     merged, given = OmegaConf.structured(kind), ""
     try:
         for layer in layers:
-            merged = OmegaConf.merge(merged, layer)
+            for given in map(str, layer):
+                merged = OmegaConf.merge(merged, OmegaConf.masked_copy(layer, given))
         for override in overrides:
-            layer, given = _parse(override), override.partition("=")[0]
-            merged = OmegaConf.merge(merged, layer)
+            given = override.partition("=")[0]
+            merged = OmegaConf.merge(merged, _parse(override))
         given = ""
         # Before there are objects: their own checks take a number for one that can be compared.
         _refuse_values(OmegaConf.to_container(merged, resolve=True))
@@ -74,7 +75,7 @@ def _refuse_values(part: Any, key: str = "") -> None:
 
 
 def _sentence(error: Any, given: str, hint: str) -> str:
-    """`given` is the key of the override in hand: of a whole part or list OmegaConf names none."""
+    """`given` is the key in hand: of a whole part or list OmegaConf names none."""
     key = getattr(error, "full_key", "") or given
     first = str(error).splitlines()[0]
     return f"the config key {key!r} cannot be set: {first}{hint}" if key else first + hint

@@ -105,8 +105,9 @@ class LearnerConfig:
             )
         if self.replay_cache_mib < 0:
             raise ValueError("learner.replay_cache_mib must be 0 or more.")
-        if any(weight < 0 for weight in self.replay_weights.values()):
-            raise ValueError("learner.replay_weights must be 0 or more for every suite.")
+        weights = self.replay_weights.values()
+        if not all(isinstance(weight, (int, float)) and weight >= 0 for weight in weights):
+            raise ValueError("learner.replay_weights must be a number, 0 or more, for every suite.")
         if self.zero_stage not in (0, 1, 2, 3):
             raise ValueError(f"learner.zero_stage={self.zero_stage} must be 0, 1, 2 or 3.")
         if self.offload and self.zero_stage < 2:

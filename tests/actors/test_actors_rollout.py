@@ -371,6 +371,24 @@ def test_the_player_says_what_it_does() -> None:
     assert rollout.progress.seconds["simulator"] > rollout.progress.seconds["policy"] > 0
 
 
+def test_progress_names_the_episode_and_its_assignment() -> None:
+    """Two jobs may play the same episode: a hang is one's alone."""
+    seen = list[tuple[int, EpisodeSpec | None]]()
+
+    class Watched(ToyWorld):
+        def _begin(self, episode: EpisodeSpec) -> Goal:
+            seen.append((rollout.progress.number, rollout.progress.spec))
+            return super()._begin(episode)
+
+    rollout = Rollout(lambda _: Watched(), 4, run_seed=7)
+    given = [
+        Assignment(number, number, tuple(specs(2)), StudentPolicy(ToyStudent(1.0)), None, PlaySettings())
+        for number in (5, 9)
+    ]
+    list(rollout.serve(lambda: [given.pop(0)] if given else []))
+    assert seen == [(number, spec) for number in (5, 9) for spec in specs(2)]
+
+
 def test_a_world_that_waits_for_its_compiler_is_seen_to_and_gets_its_time_back() -> None:
     rollout = Rollout(toy.make_world, 1, 0)
     rollout.enter("simulator", specs(1)[0])

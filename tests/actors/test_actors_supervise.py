@@ -48,7 +48,7 @@ def test_every_episode_leaves_exactly_once_whatever_dies(data: st.DataObject) ->
                 books.give_back(held)
                 held.clear()
             case what:
-                culprit = spec if what == "hang" else None
+                culprit = (batch.job, spec) if what == "hang" else None
                 if condemned := books.host_died(held, "it died", culprit):
                     left.append((condemned[0], condemned[1].spec))
                 held.clear()
@@ -118,7 +118,7 @@ def test_a_hang_is_blamed_on_the_episode_that_hung() -> None:
     books.submit("job", specs(4))
     batch = books.next_batch(4, hosts=1)
     assert batch is not None
-    assert books.host_died([batch], "hung", specs(4)[2]) is None
+    assert books.host_died([batch], "hung", ("job", specs(4)[2])) is None
     alone = books.next_batch(4, hosts=1)
     assert alone is not None
     assert alone.specs == (specs(4)[2],), "the suspect is tried alone, and first"

@@ -94,6 +94,9 @@ def test_the_edge_of_what_is_refused_is_taken() -> None:
         ("student=voxel", "'student'"),
         ("teacher.endpoint=[]", "'teacher.endpoint'"),
         ("learner.lr=${nothing}", "learner.lr"),
+        ("frame_size=${", "'frame_size'"),
+        ("learner.replay_weights={voxel/goal_name: [1]}", "learner.replay_weights"),
+        ("learner.replay_weights.voxel.b=1", "learner.replay_weights"),
         ("distil=null", "distil"),
     ],
 )
@@ -109,6 +112,9 @@ def test_a_preset_is_held_to_the_same(tmp_path: Path) -> None:
         ("learner: {lr: .inf}", r"learner\.lr=inf"),
         ("evaluation: {suites: [[a]]}", r"evaluation\.suites holds .*'a'"),
         ("distil: {round: 3}", r"distil\.round"),
+        ("seed: 1\nlearner: 3", "'learner'"),
+        ("suites: {a: 1}", "'suites'"),
+        ("distil: {roles: {a: 1}}", "'distil'"),
         ("- seed", "must hold key: value pairs"),
     ):
         preset.write_text(text)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.archive import covers, set_aside
+from evaluation.archive import covers, crews_to_renew, set_aside
+from evaluation.config import EvaluationConfig
 from evaluation.records import CrewScore, CrewTime, Evaluation, Score
 
 POLICIES = ("teacher", "student", "random")
@@ -82,10 +83,23 @@ def test_whatever_was_told_can_still_be_read(same_second: bool, tmp_path: Path) 
 
 
 def test_several_bodies_minutes_are_kept_too(tmp_path: Path) -> None:
-    """They are played after the scores are written: until then the new evaluation has none of them."""
+    """They are played after the scores are written: until then the new evaluation has those before, where it
+    plays them anew, and no others."""
     file = tmp_path / "evaluation.json"
     scores = [score("a", "teacher", 2)]
     file.write_text(evaluation(scores, [crew("a", 8, 2)]).model_dump_json())
     aside = set_aside(file, evaluation(scores, []))
     assert aside is not None
     assert Evaluation.model_validate_json((aside / file.name).read_text()).crews[0].bodies == 8
+    aside.joinpath(file.name).replace(file)
+    again = EvaluationConfig(episodes=2, bodies=(1, 8))
+    kept = crews_to_renew(file, again, ["a"])
+    assert [one.bodies for one in kept] == [8]
+    assert set_aside(file, evaluation(scores, kept)) is None
+    for narrower in (
+        EvaluationConfig(episodes=1, bodies=(8,)),
+        EvaluationConfig(episodes=2, bodies=(1,)),
+        EvaluationConfig(episodes=2, bodies=(8,), split="validation"),
+    ):
+        assert crews_to_renew(file, narrower, ["a"]) == []
+    assert crews_to_renew(file, again, ["b"]) == crews_to_renew(tmp_path / "none", again, ["a"]) == []
