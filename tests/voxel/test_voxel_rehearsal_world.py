@@ -20,16 +20,8 @@ BAG = {"oak_log": 6, "cobblestone": 24, "iron_ore": 2, "coal": 3, "oak_planks": 
 WORK = (
     *("craft stick", "craft crafting_table", "place crafting_table", "craft furnace", "place furnace"),
     *("smelt iron_ingot", "place chest", "search chest", "put cobblestone", "take cobblestone", "open chest"),
-    *(
-        "craft wooden_pickaxe",
-        "mine oak_log",
-        "mine stone",
-        "forward 4",
-        "forward 8",
-        "turn right 45",
-        "goto 16 16",
-        "goto 9 20",
-    ),
+    *("craft wooden_pickaxe", "mine oak_log", "mine stone", "forward 4", "forward 8", "turn right 45"),
+    *("goto 16 16", "goto 9 20"),
 )
 
 

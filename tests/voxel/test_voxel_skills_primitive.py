@@ -27,17 +27,13 @@ TEXTS = (
     *("search oak_log", "mine oak_log", "mine grass_block", "mine dirt", "goto 20 20", "goto oak_log"),
     *("craft oak_planks", "craft stick", "craft crafting_table", "place crafting_table", "craft furnace"),
     *("place furnace", "smelt iron_ingot", "place chest", "search chest", "put cobblestone", "open chest"),
-    *(
-        "craft wooden_pickaxe",
-        "equip wooden_pickaxe",
-        "mine stone",
-        "fill water",
-        "equip bread",
-        "place dirt",
-    ),
+    *("craft wooden_pickaxe", "equip wooden_pickaxe", "mine stone", "fill water", "equip bread"),
+    "place dirt",
 )
-FAILURES = ("part", "stuck", "no ", "not in sight", "missing ", "out of reach", "inventory full", "cannot ")
-FAILURES = (*FAILURES, "furnace busy", "chest full")
+FAILURES = (
+    *("part", "stuck", "no ", "not in sight", "missing ", "out of reach", "inventory full", "cannot "),
+    *("furnace busy", "chest full"),
+)
 
 
 def land(seed: int) -> VoxelEnv:
